@@ -1,0 +1,149 @@
+"""Settings: one frozen class a process, read from the environment (prefix `KAOHE_`) once, at the entry point, and passed down.
+
+Database addresses carry passwords: they are left out of every repr, and a validation error never echoes a value.
+"""
+
+from pathlib import Path
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _brokers(value: str) -> str:
+    """Every entry of a broker list is host:port."""
+    entries = [entry.strip() for entry in value.split(",")]
+    for entry in entries:
+        host, _, port = entry.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise ValueError("brokers are a comma list of host:port")
+    return ",".join(entries)
+
+
+def _database_url(value: str) -> str:
+    """Only PostgreSQL, addressed as asyncpg reads it (a Unix socket is `?host=/directory`)."""
+    if not value.startswith(("postgresql://", "postgres://")):
+        raise ValueError("a database address begins with postgresql://")
+    return value
+
+
+def _zone(value: str) -> str:
+    """A zone that the time zone database knows."""
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("the time zone database has no zone of this name") from error
+    return value
+
+
+def _names(value: object) -> object:
+    """A comma list as the environment gives it becomes a tuple; blanks drop out."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Brokers = Annotated[str, AfterValidator(_brokers)]
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]  # carries a password: its fields are declared repr=False
+Port = Annotated[int, Field(ge=1, le=65535)]
+FreePort = Annotated[int, Field(ge=0, le=65535)]  # 0 = any free port
+ZoneName = Annotated[str, AfterValidator(_zone)]
+TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
+
+
+class Settings(BaseSettings):
+    """What every process shares: how settings are read, the zone and how loudly to log."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KAOHE_", frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    zone: ZoneName = "Asia/Shanghai"
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+
+class TopicSettings(Settings):
+    """Which topics carry events. Every input topic has the same number of partitions, for the shard is the partition."""
+
+    events_topic: TopicName = "kaohe.events.v1"
+    input_topics: Annotated[tuple[TopicName, ...], NoDecode] = ()  # further input topics
+    partitions: int = Field(8, ge=1, le=1024)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_lists(cls, values: object) -> object:
+        if isinstance(values, dict) and "input_topics" in values:
+            return values | {"input_topics": _names(values["input_topics"])}
+        return values
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """All input topics, the main one first, each once."""
+        return tuple(dict.fromkeys((self.events_topic, *self.input_topics)))
+
+
+class KafkaSettings(TopicSettings):
+    """A process that talks to Kafka. `kafka_brokers` is a comma list of host:port."""
+
+    kafka_brokers: Brokers
+
+
+class DatabaseSettings(Settings):
+    """A process that talks to PostgreSQL as the application's role."""
+
+    database_url: DatabaseUrl = Field(repr=False)
+
+
+class OwnerSettings(Settings):
+    """Migrations only: PostgreSQL as the role that owns the tables."""
+
+    owner_database_url: DatabaseUrl = Field(repr=False)
+
+
+class IngestSettings(KafkaSettings, DatabaseSettings):
+    """The gateway: keys and sources are read from PostgreSQL, events go to Kafka."""
+
+    ingest_host: str = "127.0.0.1"
+    ingest_port: FreePort = 8101
+
+
+class MetricsSettings(KafkaSettings, DatabaseSettings):
+    """A metrics worker. Its health port may be 0 (any free one, written to the log)."""
+
+    consumer_group: str = Field("kaohe-metrics", min_length=1)
+    metrics_host: str = "127.0.0.1"
+    metrics_port: FreePort = 0
+
+
+class ApiSettings(KafkaSettings, DatabaseSettings):
+    """The API: reads PostgreSQL; asks Kafka only for the ends of the log when a period is frozen."""
+
+    api_host: str = "127.0.0.1"
+    api_port: FreePort = 8100
+    consumer_group: str = Field("kaohe-metrics", min_length=1)
+
+
+class StackSettings(TopicSettings):
+    """The launcher without Docker. A given address means: use that server, start none."""
+
+    home: Path = Path(".kaohe")
+    kafka_brokers: Brokers | None = None
+    database_url: DatabaseUrl | None = Field(None, repr=False)
+    owner_database_url: DatabaseUrl | None = Field(None, repr=False)
+    kafka_port: FreePort = 0
+    kafka_heap_mb: int = Field(384, ge=128)
+    postgres_port: FreePort = 0  # 0: the Unix socket only
+    ingest_host: str = "127.0.0.1"
+    ingest_port: Port = 8101
+    api_host: str = "127.0.0.1"
+    api_port: Port = 8100
+    consumer_group: str = Field("kaohe-metrics", min_length=1)
+    metrics_workers: int = Field(2, ge=1, le=64)
+    min_free_mb: int = Field(2048, ge=0)  # `kaohe up` refuses to start with less free disk
+
+    @model_validator(mode="after")
+    def _existing_database_needs_both_roles(self) -> Self:
+        if (self.database_url is None) != (self.owner_database_url is None):
+            raise ValueError(
+                "KAOHE_DATABASE_URL and KAOHE_OWNER_DATABASE_URL go together: migrations run as the owner, everything else as the application"
+            )
+        return self
