@@ -1,0 +1,72 @@
+"""The command `kaohe`: one typer app, sub-commands from each room, errors as one clear line."""
+
+import importlib
+import os
+import sys
+from typing import Final
+
+import click
+import typer
+from rich.console import Console
+
+from services.cli.errors import explain
+
+DEBUG: Final = "KAOHE_DEBUG"
+
+app = typer.Typer(
+    name="kaohe",
+    help="Kaohe 考核 — live service KPIs from events, exactly once; frozen into scores that explain themselves.",
+    epilog="Every command explains itself with --help. KAOHE_DEBUG=1 shows tracebacks.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+imports = typer.Typer(
+    name="import",
+    help="Bring existing data in: a roster, or another system's audit trail.",
+    no_args_is_help=True,
+)
+
+# In the order in which a newcomer meets them; a room registers its commands itself.
+_ROOMS: Final = ("demo", "stack", "topics", "simulate", "imports", "roster", "keys")
+
+
+def _register() -> None:
+    for room in _ROOMS:
+        try:
+            module = importlib.import_module(f"services.cli.{room}")
+        except ModuleNotFoundError as missing:
+            if missing.name != f"services.cli.{room}":
+                raise
+            continue
+        if room in {"imports", "roster"}:
+            module.register(app, imports)
+        else:
+            module.register(app)
+    app.add_typer(imports)
+
+
+_register()
+
+
+def run() -> None:
+    """Run the command line; the process ends with 0, the command's own code, or 1 and one line on stderr."""
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        Console(stderr=True).print("[yellow]Stopped.[/yellow]")
+        sys.exit(130)
+    except click.ClickException as wrong_use:
+        wrong_use.show()
+        sys.exit(wrong_use.exit_code)
+    except Exception as fault:
+        if os.environ.get(DEBUG):
+            raise
+        line, code = explain(fault)
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]kaohe:[/bold red] {line}", highlight=False)
+        sys.exit(code)
+
+
+if __name__ == "__main__":
+    run()
