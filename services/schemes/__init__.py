@@ -1,0 +1,1 @@
+"""Schemes as files: YAML in, typed documents of the scoring core out."""
