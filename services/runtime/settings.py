@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -112,6 +112,23 @@ class MetricsSettings(KafkaSettings, DatabaseSettings):
     consumer_group: str = Field("kaohe-metrics", min_length=1)
     metrics_host: str = "127.0.0.1"
     metrics_port: FreePort = 0
+    port_file: Path | None = None  # the port that was taken is written here
+    session_timeout_seconds: float = Field(6.0, ge=1, le=60)  # how long a dead worker keeps its partitions
+    fetch_max_wait_ms: int = Field(20, ge=1, le=1000)  # how long the broker may wait for a record
+    partition_fetch_bytes: int = Field(4 * 1024 * 1024, ge=1024 * 1024)
+    batch_events: int = Field(8_000, ge=1, le=50_000)  # most events of one transaction
+    batch_concurrency: int = Field(4, ge=1, le=64)  # transactions at a time
+    drain_seconds: float = Field(20.0, gt=0)  # after SIGTERM; then the process ends anyway
+    stall_seconds: float = Field(60.0, gt=0)  # records waiting and no progress: the worker is not live any more
+    checkpoint_seconds: float = Field(60.0, gt=0)
+    doubles_seconds: float = Field(10.0, gt=0)
+    testing: bool = False
+    test_disable: Annotated[tuple[str, ...], NoDecode] = ()  # guards to remove, for the chaos test's negative controls
+
+    @field_validator("test_disable", mode="before")
+    @classmethod
+    def _split_guards(cls, value: object) -> object:
+        return _names(value)
 
 
 class ApiSettings(KafkaSettings, DatabaseSettings):
