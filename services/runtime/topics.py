@@ -4,6 +4,7 @@ The shard of a case is its partition, so another number of partitions would scat
 setting. Topics are created here and nowhere else (brokers and Faust must not create them with defaults of their own).
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 TOPIC_ALREADY_EXISTS = 36
+VISIBLE_ATTEMPTS = 300  # a tenth of a second each
 FATAL_SETTINGS = frozenset({"cleanup.policy"})  # compaction would drop events: not a matter of taste
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -91,13 +93,20 @@ async def ensure_topics(brokers: str, declared: Sequence[Declared], *, create: b
         if missing and not create:
             raise TopicError(f"no topic {', '.join(spec.name for spec in missing)}: create it with `kaohe topics`")
         await _create(admin, missing)
+        await _visible(admin, missing)
         return [await _report(admin, spec, created=spec in missing) for spec in declared]
     finally:
         await admin.close()
 
 
 async def _partitions(admin: Any) -> dict[str, int]:
-    return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+    """Partitions by topic, of the topics whose every partition has a leader."""
+    topics = await admin.describe_topics()
+    return {
+        topic["topic"]: len(topic["partitions"])
+        for topic in topics
+        if topic["partitions"] and all(partition["error_code"] == 0 for partition in topic["partitions"])
+    }
 
 
 async def _create(admin: Any, missing: Sequence[Declared]) -> None:
@@ -111,16 +120,25 @@ async def _create(admin: Any, missing: Sequence[Declared]) -> None:
     ]
     answer = await admin.create_topics(topics)
     for name, code, message in answer.topic_errors:
-        if code == TOPIC_ALREADY_EXISTS:  # somebody else was quicker; what they made is verified like any other
-            await _verify_partitions(admin, next(spec for spec in missing if spec.name == name))
-        elif code != 0:
+        if code not in (
+            0,
+            TOPIC_ALREADY_EXISTS,
+        ):  # somebody else may have been quicker; theirs is verified like any other
             raise TopicError(f"topic {name} could not be created: {message or f'Kafka error {code}'}")
 
 
-async def _verify_partitions(admin: Any, spec: Declared) -> None:
-    found = (await _partitions(admin)).get(spec.name, 0)
-    if found != spec.partitions:
-        raise PartitionsDiffer(spec.name, spec.partitions, found)
+async def _visible(admin: Any, created: Sequence[Declared]) -> None:
+    """Wait until the broker that we ask knows the new topics: the controller answers before the others have heard."""
+    for _ in range(VISIBLE_ATTEMPTS):
+        found = await _partitions(admin)
+        if all(spec.name in found for spec in created):
+            break
+        await asyncio.sleep(0.1)
+    else:
+        raise TopicError(f"the new topics did not appear within {VISIBLE_ATTEMPTS // 10} s")
+    for spec in created:
+        if found[spec.name] != spec.partitions:
+            raise PartitionsDiffer(spec.name, spec.partitions, found[spec.name])
 
 
 async def _report(admin: Any, spec: Declared, *, created: bool) -> TopicReport:

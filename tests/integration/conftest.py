@@ -51,5 +51,5 @@ async def module_database(sandbox: Sandbox) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def topic(sandbox: Sandbox) -> TopicFactory:
-    """A factory: `await topic(4)` makes a fresh topic with 4 partitions and returns its name."""
+    """Makes fresh topics: called with a number of partitions, awaited, it gives the new name."""
     return sandbox.topic
