@@ -307,4 +307,4 @@ def _conflict(ordinal: int, item: Understood) -> ConflictRow:
 
 def _renamed(item: Understood) -> Understood:
     """For the negative control only: an identity that never repeats, as if nobody looked."""
-    return replace(item, decoded=replace(item.decoded, id=f"{item.decoded.id}@{item.record.offset}"))
+    return replace(item, decoded=item.decoded._replace(id=f"{item.decoded.id}@{item.record.offset}"))
