@@ -109,27 +109,42 @@ def _absence(scheme: Scheme, person: str, accounts: Accounts, period: Month) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class _Rankings:
-    """The places of each criterion and the people who could be placed."""
+class _Ranking:
+    """The places by one criterion and the number ranked in each branch."""
 
-    places: tuple[Mapping[str, Place], ...]
-    computable: frozenset[str]
+    places: Mapping[str, Place]
+    sizes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rankings:
+    """The ranking of each criterion, and why some could not be placed."""
+
+    of: tuple[_Ranking, ...]
+    not_computable: Mapping[str, Words]
 
 
 def _settle(scheme: Scheme, appraised: Sequence[_Candidate]) -> _Rankings:
+    """Rank again without those who turn out not computable, until nobody does."""
     remaining = list(appraised)
+    reasons: dict[str, Words] = {}
     while True:
         ranked = tuple(_ranking(criterion, index, remaining) for index, criterion in enumerate(scheme.criteria))
-        computable = [candidate for candidate in remaining if not _missing(scheme, candidate, ranked)]
-        if len(computable) == len(remaining):
-            return _Rankings(ranked, frozenset(candidate.person for candidate in computable))
-        remaining = computable
+        blocked = {
+            candidate.person: _reason(missing)
+            for candidate in remaining
+            if (missing := _missing(scheme, candidate, ranked))
+        }
+        if not blocked:
+            return _Rankings(ranked, reasons)
+        reasons |= blocked
+        remaining = [candidate for candidate in remaining if candidate.person not in blocked]
 
 
-def _ranking(criterion: Criterion, index: int, candidates: Sequence[_Candidate]) -> dict[str, Place]:
+def _ranking(criterion: Criterion, index: int, candidates: Sequence[_Candidate]) -> _Ranking:
     """Places within each branch; a newcomer with a default stays out of the item's ranking."""
     if not isinstance(criterion.rule, RankProportional):
-        return {}
+        return _Ranking({}, {})
     values: dict[str, dict[str, Fraction]] = defaultdict(dict)
     for candidate in candidates:
         value = candidate.figures[index].value
@@ -138,21 +153,17 @@ def _ranking(criterion: Criterion, index: int, candidates: Sequence[_Candidate])
     found: dict[str, Place] = {}
     for group in values.values():
         found |= places(group, criterion.rule.direction)
-    return found
+    return _Ranking(found, {branch: len(group) for branch, group in values.items()})
 
 
-def _item_lines(
-    scheme: Scheme, candidate: _Candidate, ranked: Sequence[Mapping[str, Place]]
-) -> list[tuple[Line, ...] | None]:
+def _item_lines(scheme: Scheme, candidate: _Candidate, ranked: Sequence[_Ranking]) -> list[tuple[Line, ...] | None]:
     return [
-        lines_of(criterion, value, ranked[index].get(candidate.person), newcomer=candidate.newcomer)
+        lines_of(criterion, value, ranked[index].places.get(candidate.person), newcomer=candidate.newcomer)
         for index, (criterion, value) in enumerate(zip(scheme.criteria, candidate.figures, strict=True))
     ]
 
 
-def _missing(
-    scheme: Scheme, candidate: _Candidate, ranked: Sequence[Mapping[str, Place]]
-) -> list[tuple[Criterion, Figure]]:
+def _missing(scheme: Scheme, candidate: _Candidate, ranked: Sequence[_Ranking]) -> list[tuple[Criterion, Figure]]:
     """The undefined items that keep the score from being computed."""
     priced = _item_lines(scheme, candidate, ranked)
     undefined = [
@@ -169,11 +180,11 @@ def _compose(
 ) -> PersonScore:
     if candidate.not_appraised is not None:
         return _unscored(candidate, Status.NOT_APPRAISED, candidate.not_appraised, (), ())
-    priced = _item_lines(scheme, candidate, rankings.places)
+    priced = _item_lines(scheme, candidate, rankings.of)
     items = tuple(_items(scheme, candidate, rankings, priced))
     item_lines = tuple(line for lines in priced if lines is not None for line in lines)
-    if candidate.person not in rankings.computable:
-        reason = _reason(_missing(scheme, candidate, rankings.places))
+    reason = rankings.not_computable.get(candidate.person)
+    if reason is not None:
         return _unscored(candidate, Status.NOT_COMPUTABLE, reason, items, item_lines)
     present = [criterion for criterion, lines in zip(scheme.criteria, priced, strict=True) if lines is not None]
     earned = (*item_lines, *renormalised(scheme.criteria, present, item_lines))
@@ -203,10 +214,12 @@ def _items(
     scheme: Scheme, candidate: _Candidate, rankings: _Rankings, priced: Sequence[tuple[Line, ...] | None]
 ) -> Iterable[Item]:
     for index, (criterion, lines) in enumerate(zip(scheme.criteria, priced, strict=True)):
+        ranking = rankings.of[index]
         yield Item(
             criterion.id,
             candidate.figures[index],
-            rankings.places[index].get(candidate.person),
+            ranking.places.get(candidate.person),
+            ranking.sizes.get(candidate.branch),
             None if lines is None else total_of(lines),
             newcomer_default=candidate.newcomer and criterion.newcomer is not None,
         )

@@ -68,11 +68,7 @@ def _by_place(criterion: Criterion, rule: RankProportional, figure: Figure, plac
         f"{criterion.label} {criterion.words.zh}:分公司内 {place.n} 人中第 {mean} 名",
         f"{criterion.label} {criterion.words.en}: place {mean} of {place.n} in the branch",
     )
-    formula = (
-        f"n = 1 → {top}"
-        if place.n == 1
-        else f"{top} × ({place.n} − {bracketed(place.mean)}) ÷ ({place.n} − 1) = {plain(points)}"
-    )
+    formula = f"n = 1 → {top}" if place.n == 1 else f"{top} × ({place.n} − {mean}) ÷ ({place.n} − 1) = {plain(points)}"
     marks = (*figure.marks, RANKING_OF_ONE) if place.n == 1 else figure.marks
     inputs = (*inputs_of(figure), Input("place", place.mean), Input("ranked", Fraction(place.n)))
     arithmetic = f"{arithmetic_of(figure)}; {formula}"

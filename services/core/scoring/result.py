@@ -26,11 +26,15 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One criterion of one person: the figure, the place in its ranking where it has one, and the points."""
+    """One criterion of one person: the figure, the place in its ranking where it has one, and the points.
+
+    `ranked` = how many are ranked in the person's branch, whether or not the person is one of them; None where nobody is.
+    """
 
     criterion: str
     figure: Figure
     place: Place | None
+    ranked: int | None
     points: Fraction | None
     newcomer_default: bool = False
 
