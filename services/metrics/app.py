@@ -8,7 +8,7 @@ import faust
 from mode.supervisors import CrashingSupervisor
 from yarl import URL
 
-from services.metrics.transport import Wiring
+from services.metrics.wiring import Wiring
 from services.runtime.settings import MetricsSettings
 
 

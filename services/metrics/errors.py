@@ -57,7 +57,11 @@ class LogExpired(Halted):
 
 
 class TopicRecreated(Halted):
-    """The topic is not the one that was read before: it was deleted and made anew, or its log was cut."""
+    """The topic is not the one that was read before: it was deleted and made anew."""
+
+
+class LogCut(TopicRecreated):
+    """The log ends below the stored position: the topic was made anew, or a broker lost what it had acknowledged."""
 
 
 class WorkerOutdated(Halted):

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
 
 import structlog
 from aiokafka.consumer.fetcher import FetchResult
@@ -22,10 +21,10 @@ from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, ConsumerMessage
 
 from services.metrics.batch import PartitionBatch, Record
-from services.metrics.errors import BrokerUnavailable, LogExpired, MetricsError
-from services.metrics.lanes import Lanes
+from services.metrics.errors import BrokerUnavailable, LogCut, LogExpired, MetricsError
 from services.metrics.resume import Log, resume_at
 from services.metrics.topic_ids import topic_ids
+from services.metrics.wiring import Fetched, Wiring
 from services.store.heads import StoredPosition
 
 log = structlog.get_logger(__name__)
@@ -36,46 +35,6 @@ REPOSITION_SECONDS = 60.0
 CUT_GRACE_SECONDS = 6.0
 # How soon a partition that was held back is looked at again.
 HELD_BACK_SECONDS = 0.01
-
-
-class PositionSource(Protocol):
-    """Where each partition stands. Both calls raise errors.DatabaseUnavailable after bounded retries."""
-
-    async def positions(self, partitions: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], StoredPosition | None]:
-        """Stored positions of (topic, partition); None where it was never seen."""
-        ...
-
-    async def first_sight(self, topic: str, partition: int, log_start: int, topic_id: str | None) -> None:
-        """Record where the log of a never-seen partition starts; no effect when it is known."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """What the transport needs from the worker, set as `app.wiring` before the app starts.
-
-    `stored` holds the position after the last committed batch of each partition: the group commit, a lag metric only, is
-    taken from it. `halt` ends the process. `stock_seek` is the chaos test's negative control: positions come from Kafka.
-    """
-
-    topics: frozenset[str]
-    source: PositionSource
-    lanes: Lanes
-    stored: dict[tuple[str, int], int]
-    halt: Callable[[BaseException], None]
-    on_positioned: Callable[[Mapping[tuple[str, int], int]], None]
-    on_revoked: Callable[[], None]
-    fetch_max_wait_ms: int = 20
-    fetch_min_bytes: int = 1
-    stock_seek: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """The value of a Faust message: a batch and the epoch of the lanes in which it was fetched."""
-
-    epoch: int
-    batch: PartitionBatch
 
 
 def record_of(_tp: Any, record: Any) -> Record:
@@ -328,8 +287,8 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
                 logs = await self._thread.logs(partitions)
                 stored = await self._stored(logs)
                 return {TP(*at): resume_at(*at, stored[at], found) for at, found in logs.items()}
-            except MetricsError as fault:
-                if fault.exit_code != LogExpired.exit_code or time.monotonic() > give_up:
+            except LogCut as fault:
+                if time.monotonic() > give_up:
                     raise
                 log.warning("positions.doubted", reason=str(fault))
             except KafkaError as fault:

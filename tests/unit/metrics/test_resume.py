@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.metrics.errors import EXIT_HALTED, LogExpired, TopicRecreated
+from services.metrics.errors import EXIT_HALTED, LogCut, LogExpired, TopicRecreated
 from services.metrics.resume import Log, resume_at
 from services.store.heads import StoredPosition
 
@@ -24,7 +24,7 @@ def test_records_that_expired_before_they_were_counted_halt_the_worker() -> None
 
 def test_a_log_that_ends_below_us_halts_the_worker() -> None:
     """A recreated topic would otherwise hide its first records below our position."""
-    with pytest.raises(TopicRecreated, match="log ends at 9"):
+    with pytest.raises(LogCut, match="log ends at 9"):
         resume_at("t", 0, StoredPosition(10, None), Log(0, 9, None))
 
 
