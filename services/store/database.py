@@ -14,6 +14,8 @@ from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 STATEMENT_TIMEOUT_SECONDS = 30
+# A frozen process must not hold a shard's lock: PostgreSQL ends its transaction, and the next worker goes on.
+LOCK_TIMEOUTS = {"idle_in_transaction_session_timeout": "10s", "lock_timeout": "15s", "tcp_keepalives_idle": "10"}
 
 
 async def create_pool(
@@ -28,7 +30,7 @@ async def create_pool(
         min_size=1,
         max_size=size,
         command_timeout=statement_timeout_seconds,
-        server_settings={"timezone": "UTC", "application_name": "kaohe"},
+        server_settings={"timezone": "UTC", "application_name": "kaohe", **LOCK_TIMEOUTS},
     )
 
 
