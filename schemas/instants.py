@@ -10,6 +10,7 @@ _RFC3339: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,30})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII
 ).fullmatch
 _NAIVE: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d([.,]\d+)?)?", re.ASCII).fullmatch
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII).fullmatch  # fromisoformat alone reads week dates too
 _LEAP: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:60.*", re.ASCII).fullmatch
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MS: Final = 86_400_000
@@ -48,7 +49,7 @@ def epoch_ms(text: str) -> int:
 
 def is_day(text: str) -> bool:
     """Whether the text is a calendar day YYYY-MM-DD in the years that the contract allows."""
-    if len(text) != 10:
+    if _DAY(text) is None:
         return False
     try:
         return FIRST_YEAR <= date.fromisoformat(text).year <= LAST_YEAR

@@ -17,12 +17,12 @@ FOLDER = Path(schemas.__file__).parent
 EXAMPLES = {path.stem: path for path in (FOLDER / "examples").glob("*.json")}
 
 
-def test_every_type_has_an_example_and_every_example_a_type():
+def test_every_type_has_an_example_and_every_example_a_type() -> None:
     assert EXAMPLES.keys() == TYPES.keys()
 
 
 @pytest.mark.parametrize("name", sorted(TYPES))
-def test_an_example_decodes_to_what_it_says(name: str):
+def test_an_example_decodes_to_what_it_says(name: str) -> None:
     stored = EXAMPLES[name].read_bytes()
     event = orjson.loads(stored)
     decoded = decode(stored, STRUCTURED_HEADERS)
@@ -32,7 +32,7 @@ def test_an_example_decodes_to_what_it_says(name: str):
 
 
 @pytest.mark.parametrize("name", sorted(TYPES))
-def test_an_example_satisfies_the_json_schema_and_a_broken_one_does_not(name: str):
+def test_an_example_satisfies_the_json_schema_and_a_broken_one_does_not(name: str) -> None:
     event = orjson.loads(EXAMPLES[name].read_bytes())
     validator = jsonschema.Draft202012Validator(json_schema(TYPES[name]), format_checker=jsonschema.FormatChecker())
     validator.validate(event)
@@ -41,15 +41,15 @@ def test_an_example_satisfies_the_json_schema_and_a_broken_one_does_not(name: st
 
 
 @pytest.mark.parametrize("name", sorted(TYPES))
-def test_a_generated_schema_is_a_json_schema(name: str):
+def test_a_generated_schema_is_a_json_schema(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(json_schema(TYPES[name]))
 
 
 @pytest.mark.parametrize("name", sorted(TYPES))
-def test_the_model_demands_whatever_the_json_schema_demands(name: str):
+def test_the_model_demands_whatever_the_json_schema_demands(name: str) -> None:
     event = orjson.loads(EXAMPLES[name].read_bytes())
     schema = json_schema(TYPES[name])
-    needed = [(member,) for member in schema["required"]]
+    needed: list[tuple[str, ...]] = [(member,) for member in schema["required"]]
     needed += [("data", member) for member in schema["properties"]["data"].get("required", [])]
     for path in needed:
         attributes, data = parts_of(orjson.loads(orjson.dumps(event)))
@@ -61,11 +61,11 @@ def test_the_model_demands_whatever_the_json_schema_demands(name: str):
         assert refused.value.pointer.startswith("/" + path[0])
 
 
-def test_the_committed_documents_are_those_of_the_models():
+def test_the_committed_documents_are_those_of_the_models() -> None:
     assert drift(FOLDER) == []
 
 
-def test_drift_names_the_missing_the_changed_and_the_stale_file(tmp_path: Path):
+def test_drift_names_the_missing_the_changed_and_the_stale_file(tmp_path: Path) -> None:
     for name, content in documents().items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
