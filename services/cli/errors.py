@@ -45,5 +45,11 @@ def _message(fault: BaseException) -> str:
 
 
 def _settings(fault: "ValidationError") -> str:
-    problems = [f"{'.'.join(str(part) for part in e['loc']) or fault.title}: {e['msg']}" for e in fault.errors()]
-    return f"{fault.title} is not valid. " + "; ".join(problems)
+    """Settings by the environment variables that set them; other models by their fields."""
+    of_environment = fault.title.endswith("Settings")
+    problems = []
+    for error in fault.errors():
+        place = ".".join(str(part) for part in error["loc"]) or fault.title
+        name = f"KAOHE_{place.upper()}" if of_environment and error["loc"] else place
+        problems.append(f"{name}: {error['msg']}")
+    return ("a setting is wrong: " if of_environment else f"{fault.title} is not valid: ") + "; ".join(problems)

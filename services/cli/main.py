@@ -1,6 +1,7 @@
 """The command `kaohe`: one typer app, sub-commands from each room, errors as one clear line."""
 
 import importlib
+import logging
 import os
 import sys
 from typing import Final
@@ -18,7 +19,7 @@ app = typer.Typer(
     help="Kaohe 考核 — live service KPIs from events, exactly once; frozen into scores that explain themselves.",
     epilog="Every command explains itself with --help. KAOHE_DEBUG=1 shows tracebacks.",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -52,6 +53,9 @@ _register()
 
 def run() -> None:
     """Run the command line; the process ends with 0, the command's own code, or 1 and one line on stderr."""
+    debug = bool(os.environ.get(DEBUG))
+    # Libraries log what the one line below says better.
+    logging.basicConfig(level=logging.WARNING if debug else logging.CRITICAL)
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except (click.exceptions.Abort, KeyboardInterrupt):
@@ -61,7 +65,7 @@ def run() -> None:
         wrong_use.show()
         sys.exit(wrong_use.exit_code)
     except Exception as fault:
-        if os.environ.get(DEBUG):
+        if debug:
             raise
         line, code = explain(fault)
         Console(stderr=True, soft_wrap=True).print(f"[bold red]kaohe:[/bold red] {line}", highlight=False)

@@ -7,6 +7,7 @@ what happens at or after `until` is left out, so that a run about the current mo
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -54,10 +55,14 @@ class Plan:
         return (self.start + timedelta(days=32)).replace(day=1)
 
     @property
+    def usual_last(self) -> datetime:
+        """When the story ends if nothing stops it."""
+        return self.end + timedelta(days=AFTERMATH_DAYS)
+
+    @property
     def last(self) -> datetime:
         """The first instant that is no longer told."""
-        usual = self.end + timedelta(days=AFTERMATH_DAYS)
-        return min(usual, self.until) if self.until else usual
+        return min(self.usual_last, self.until) if self.until else self.usual_last
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,16 @@ class Month:
         """How many distinct events (source and id) the stream carries: what a ledger must hold afterwards."""
         return len({(arrival.event["source"], arrival.event["id"]) for arrival in self.arrivals})
 
+    @property
+    def units(self) -> int:
+        """How many units of work (cases) the stream is about."""
+        return len({arrival.event["partitionkey"] for arrival in self.arrivals})
+
+
+def previous_month(day: date) -> str:
+    """The month before a day's, YYYY-MM."""
+    return f"{day.replace(day=1) - timedelta(days=1):%Y-%m}"
+
 
 def simulate(plan: Plan) -> Month:
     """The month of a plan. Raises ValueError for an organisation that cannot work or a scale that is not positive."""
@@ -82,11 +97,13 @@ def simulate(plan: Plan) -> Month:
     organisation = organisation_of(plan)
     registry = Registry(_series(plan))
     happened = sorted(_occurrences(plan, organisation), key=lambda what: what.time)
-    truth = tuple(registry.events(what for what in happened if what.time < plan.last))
+    # All is decided as if the month were over: a run that stops at `until` is the beginning of the run that does not.
+    truth = [event for event in registry.events(happened) if _time(event) < plan.usual_last]
     mistakes = list(blunders(_chance(plan, "blunders"), truth, registry, organisation, plan.rates))
-    sent = _sent(truth, mistakes, plan.last)
+    sent = _sent(truth, mistakes, plan.usual_last)
     stream = arrivals(_chance(plan, "arrivals"), sent, plan.rates, earliest=plan.start, latest=plan.last)
-    return Month(plan, organisation, truth, tuple(stream))
+    told = (arrival for arrival in stream if _time(arrival.event) < plan.last)
+    return Month(plan, organisation, tuple(event for event in truth if _time(event) < plan.last), tuple(told))
 
 
 def organisation_of(plan: Plan) -> Organisation:
@@ -100,7 +117,19 @@ def organisation_of(plan: Plan) -> Organisation:
 
 
 def _series(plan: Plan) -> str:
-    return f"{plan.start:%y%m}-{plan.seed}"
+    """Tells runs apart: other options make other events, which must not come under the same ids."""
+    series = f"{plan.start:%y%m}-{plan.seed}"
+    if _options(plan) == _options(Plan(plan.month)):
+        return series
+    return f"{series}-{hashlib.sha256(repr(_options(plan)).encode()).hexdigest()[:6]}"
+
+
+def _options(plan: Plan) -> tuple[object, ...]:
+    return plan.zone.key, plan.engineers, plan.representatives, plan.scale, plan.rates
+
+
+def _time(event: Event) -> datetime:
+    return datetime.fromisoformat(event["time"])
 
 
 def _chance(plan: Plan, stage: str) -> Random:
@@ -108,13 +137,13 @@ def _chance(plan: Plan, stage: str) -> Random:
     return Random(f"{plan.month}:{plan.seed}:{stage}")  # noqa: S311 - a simulation must repeat
 
 
-def _sent(truth: tuple[Event, ...], mistakes: list[Blunder], last: datetime) -> list[Event]:
+def _sent(truth: list[Event], mistakes: list[Blunder], last: datetime) -> list[Event]:
     """The truth with its mistakes and their corrections, in order of time. A mistake whose correction would come too late is not made."""
-    made = [one for one in mistakes if datetime.fromisoformat(one.correction["time"]) < last]
+    made = [one for one in mistakes if _time(one.correction) < last]
     wrong = {id(one.truth): one.wrong for one in made if one.truth is not None}
     sent = [wrong.get(id(event), event) for event in truth]
     sent += [event for one in made for event in _extra(one)]
-    sent.sort(key=lambda event: datetime.fromisoformat(event["time"]))
+    sent.sort(key=_time)
     return sent
 
 
