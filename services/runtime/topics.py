@@ -15,14 +15,6 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 TOPIC_ALREADY_EXISTS = 36
 VISIBLE_ATTEMPTS = 300  # a tenth of a second each
 FATAL_SETTINGS = frozenset({"cleanup.policy"})  # compaction would drop events: not a matter of taste
-DAY_MS = 24 * 60 * 60 * 1000
-
-# A topic that carries events: kept by time, whole months of outage can be replayed, a 1 MiB event fits with its envelope.
-EVENT_TOPIC_CONFIG: Mapping[str, str] = {
-    "cleanup.policy": "delete",
-    "retention.ms": str(30 * DAY_MS),
-    "max.message.bytes": str(2 * 1024 * 1024),
-}
 
 
 class Declared(Protocol):
@@ -50,7 +42,7 @@ class TopicSpec:
 
     name: str
     partitions: int
-    config: Mapping[str, str] = field(default_factory=lambda: dict(EVENT_TOPIC_CONFIG))
+    config: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

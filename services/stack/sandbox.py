@@ -20,6 +20,7 @@ from typing import Self
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 
+from schemas.topics import SETTINGS
 from services.runtime.topics import TopicSpec, ensure_topics
 from services.stack.child import tail
 from services.stack.errors import StartFailed
@@ -84,8 +85,7 @@ class Sandbox:
     async def topic(self, partitions: int, *, name: str | None = None, config: Mapping[str, str] | None = None) -> str:
         """A fresh topic, as the real ones are configured unless `config` adds to that; its name."""
         chosen = name or f"test-{os.getpid()}-{next(self._numbers)}"
-        spec = TopicSpec(chosen, partitions)
-        await ensure_topics(self.kafka.brokers, [TopicSpec(chosen, partitions, {**spec.config, **(config or {})})])
+        await ensure_topics(self.kafka.brokers, [TopicSpec(chosen, partitions, {**SETTINGS, **(config or {})})])
         return chosen
 
     async def delete_topic(self, name: str) -> None:

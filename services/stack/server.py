@@ -36,6 +36,10 @@ class Server(ABC):
     def answers(self) -> bool:
         """Whether it serves its clients now. Answers within a second."""
 
+    def lives(self) -> bool:
+        """Whether it shows a sign of life; one that shows none for long is killed and started again."""
+        return self.answers()
+
     @property
     def running(self) -> bool:
         """Whether the process lives (it may not answer yet)."""

@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from schemas.topics import SETTINGS
 from services.runtime.topics import PartitionsDiffer, TopicError, TopicSpec, ensure_topics
 from services.stack.sandbox import Database, Sandbox
 
@@ -27,7 +28,7 @@ async def test_an_idempotent_producer_gets_its_acknowledgement_and_the_record_is
 
 async def test_a_topic_has_the_declared_settings(kafka: str, topic: TopicFactory) -> None:
     name = await topic(2)
-    [report] = await ensure_topics(kafka, [TopicSpec(name, 2)])
+    [report] = await ensure_topics(kafka, [TopicSpec(name, 2, SETTINGS)])
     assert not report.created
     assert report.differences == {}
 
@@ -40,8 +41,8 @@ async def test_another_number_of_partitions_is_refused_with_the_cure(kafka: str,
 
 async def test_a_changed_retention_is_reported_and_left_alone(sandbox: Sandbox, kafka: str) -> None:
     name = await sandbox.topic(1, config={"retention.ms": "1000"})
-    [report] = await ensure_topics(kafka, [TopicSpec(name, 1)])
-    assert report.differences == {"retention.ms": (str(30 * 24 * 3600 * 1000), "1000")}
+    [report] = await ensure_topics(kafka, [TopicSpec(name, 1, SETTINGS)])
+    assert report.differences == {"retention.ms": (SETTINGS["retention.ms"], "1000")}
 
 
 async def test_a_compacted_topic_is_refused_for_it_would_lose_events(sandbox: Sandbox, kafka: str) -> None:
