@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 REQUIRED: Final = ("number", "incident_state", "opened_at", "sys_updated_at", "assigned_to", "assignment_group")
 UNKNOWN: Final = frozenset({"", "?"})
 _STAMP: Final = re.compile(r"(\d{1,2})[-/](\d{1,2})[-/](\d{4})[ T](\d{1,2}):(\d{2})(?::(\d{2}))?")
-_LONGEST_NAME: Final = 200
+# The contract's limits, in characters: what is longer would be refused at the gateway.
+_LABEL: Final = 64
+_PERSON: Final = 128
+_LONGEST: Final[Mapping[str, int]] = {
+    "assigned_to": _PERSON,
+    "opened_by": _PERSON,
+    "sys_updated_by": _PERSON,
+    "caller_id": _PERSON,
+    "number": _PERSON,
+}
 
 
 class ConnectorError(Exception):
@@ -146,8 +155,10 @@ def _check_shape(cells: list[str], header: tuple[str, ...]) -> None:
     if len(cells) != len(header):
         raise _RowError(f"{len(cells)} cells where the header has {len(header)}")
     for name, cell in zip(header, cells, strict=True):
-        if "\x00" in cell or any("\ud800" <= character <= "\udfff" for character in cell):
+        if any("\ud800" <= character <= "\udfff" for character in cell):
             raise _RowError(f"{name}: bytes that are no UTF-8 text")
+        if any(character < " " and not character.isspace() for character in cell):
+            raise _RowError(f"{name}: control characters")
 
 
 def _update(row: Mapping[str, str], *, position: int, zone: ZoneInfo) -> Update:
@@ -173,8 +184,9 @@ def _update(row: Mapping[str, str], *, position: int, zone: ZoneInfo) -> Update:
 
 def _name(row: Mapping[str, str], column: str) -> str | None:
     value = row.get(column, "")
-    if len(value) > _LONGEST_NAME:
-        raise _RowError(f"{column}: {len(value)} characters, more than {_LONGEST_NAME}")
+    longest = _LONGEST.get(column, _LABEL)
+    if len(value) > longest:
+        raise _RowError(f"{column}: {len(value)} characters, more than {longest}")
     return None if value in UNKNOWN else value
 
 

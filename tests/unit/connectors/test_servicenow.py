@@ -182,9 +182,10 @@ def test_repairing_a_row_moves_no_other_rows_place() -> None:
         (row("Active", 1, number=""), "number: missing"),
         (row("-100", 1), "incident_state: '-100' is no state"),
         (row("Active", 1) + ",extra", "17 cells where the header has 16"),
-        (row("Active", 1, to="A\x00"), "assigned_to: bytes that are no UTF-8"),
+        (row("Active", 1, to="A\x00"), "assigned_to: control characters"),
         (row("Active", 1, to="A\udcff"), "assigned_to: bytes that are no UTF-8"),
-        (row("Active", 1, to="x" * 300), "assigned_to: 300 characters"),
+        (row("Active", 1, to="x" * 300), "assigned_to: 300 characters, more than 128"),
+        (row("Active", 1, group="x" * 65), "assignment_group: 65 characters, more than 64"),
     ],
 )
 def test_a_row_that_cannot_be_read_is_kept_with_its_line_and_reason_and_its_neighbours_count(
