@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
+
+from services.core.kpi.localday import local_days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from zoneinfo import ZoneInfo
 
 _TEXT = re.compile(r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})")
 _MONTHS = 12
+_EPOCH = date(1970, 1, 1)
 
 
 class PeriodError(ValueError):
@@ -69,20 +71,20 @@ class Month:
         """January to this month."""
         return (Month(self.year, month) for month in range(1, self.month + 1))
 
-    def start_ms(self, zone: ZoneInfo) -> int:
-        """The instant at which the month begins, epoch milliseconds."""
+    def start_ms(self, zone: str) -> int:
+        """The instant at which the month begins in the zone, epoch milliseconds."""
         return midnight_ms(self.first_day, zone)
 
-    def end_ms(self, zone: ZoneInfo) -> int:
-        """The instant at which the month is over, epoch milliseconds."""
+    def end_ms(self, zone: str) -> int:
+        """The instant at which the month is over in the zone, epoch milliseconds."""
         return midnight_ms(self.end_day, zone)
 
 
-def midnight_ms(day: date, zone: ZoneInfo) -> int:
+def midnight_ms(day: date, zone: str) -> int:
     """The instant at which the local day begins, epoch milliseconds."""
-    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()) * 1000
+    return local_days(zone).start_ms((day - _EPOCH).days)
 
 
-def local_day(instant_ms: int, zone: ZoneInfo) -> date:
+def local_date(instant_ms: int, zone: str) -> date:
     """The local day of an instant."""
-    return datetime.fromtimestamp(instant_ms // 1000, tz=zone).date()
+    return _EPOCH + timedelta(days=local_days(zone).day(instant_ms))
