@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from services.cli import local
 from services.cli.errors import CommandError
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ def servicenow(
         str | None, typer.Option(help="Time zone of the file's times. Default: KAOHE_ZONE.", show_default=False)
     ] = None,
     source: Annotated[str, typer.Option(help="The source that the events name.")] = "servicenow",
-    to: Annotated[str, typer.Option(help="The gateway's address.")] = "http://127.0.0.1:8101",
+    to: Annotated[
+        str | None, typer.Option(help="The gateway's address. Default: the local stack's.", show_default=False)
+    ] = None,
     key: Annotated[
         str, typer.Option(envvar="KAOHE_API_KEY", help="API key with the scope ingest.", show_default=False)
     ] = "",
@@ -56,12 +59,15 @@ def servicenow(
 
     A row that cannot be read is kept, with its line and the reason; its neighbours are imported. Correct it in the export and import that again.
     """
+    local.adopt_stack()
     console = Console()
     audit, translation = _read(file, zone, source, console)
     _report_rejects(audit, reject or Path(f"{file.stem}.rejects.csv"), console)
     if not translation.events:
         raise CommandError(f"{file} holds no row that can be read: nothing was sent")
-    receipt = asyncio.run(_deliver(translation, _way_out(to, key, out), title=file.name, console=console))
+    receipt = asyncio.run(
+        _deliver(translation, _way_out(to or local.gateway_address(), key, out), title=file.name, console=console)
+    )
     _report(audit, translation, receipt, console)
 
 

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from services.cli import local
 from services.cli.errors import CommandError
 
 if TYPE_CHECKING:
     from services.simulator.delivery.receipt import Receipt
     from services.simulator.disturbances import Rates
     from services.simulator.month import Month, Plan
-
-
-GATEWAY = "http://127.0.0.1:8101"
 
 
 class Via(StrEnum):
@@ -75,6 +73,7 @@ def simulate(
     Events arrive as they do in reality: some twice, some late or out of order, some amended or withdrawn, a few from people whom no roster knows.
     The same options give the same ids, so a run that is repeated or resumed counts nothing twice.
     """
+    local.adopt_stack()
     console = Console()
     plan = _plan(
         month,
@@ -151,12 +150,15 @@ def _way_out(via: Via, to: str | None, key: str, out: Path | None) -> AbstractAs
     if out is not None:
         return jsonl(out)
     if via is Via.gateway:
-        return gateway(to or GATEWAY, key)
+        return gateway(to or local.gateway_address(), key)
     from services.runtime.settings import TopicSettings
 
-    if not to:
-        raise CommandError("--via kafka needs --to host:port, the Kafka brokers; `kaohe status` shows a local stack's")
-    return kafka(to, TopicSettings().events_topic)
+    brokers = to or local.brokers()
+    if not brokers:
+        raise CommandError(
+            "no broker is known: start a stack with `kaohe up`, set KAOHE_KAFKA_BROKERS, or give --to host:port"
+        )
+    return kafka(brokers, TopicSettings().events_topic)
 
 
 async def _deliver(month: Month, speed: str, way: AbstractAsyncContextManager[Any], console: Console) -> Receipt:

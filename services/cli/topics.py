@@ -19,7 +19,10 @@ def topics(
     *,
     brokers: Annotated[
         str | None,
-        typer.Option(help="Kafka brokers, host:port separated by commas.", envvar="KAOHE_KAFKA_BROKERS"),
+        typer.Option(
+            help="Kafka brokers, host:port separated by commas. Default: KAOHE_KAFKA_BROKERS, the local stack's.",
+            show_default=False,
+        ),
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Only verify: a missing topic is an error.")] = False,
 ) -> None:
@@ -30,19 +33,16 @@ def topics(
     """
     from aiokafka.errors import KafkaError
 
-    from schemas.topics import topics as registry
+    from services.cli import local
     from services.runtime.settings import TopicSettings
-    from services.runtime.topics import TopicSpec, ensure_topics
+    from services.runtime.topics import ensure_topics
+    from services.stack.topics import declared_topics
 
+    local.adopt_stack()
+    brokers = brokers or local.brokers()
     if not brokers:
-        raise CommandError(
-            "no broker is named: set KAOHE_KAFKA_BROKERS or --brokers; `kaohe status` shows a local stack's"
-        )
-    settings = TopicSettings()
-    declared = [
-        TopicSpec(topic.name, topic.partitions, topic.settings)
-        for topic in registry(settings.events_topic, settings.input_topics, settings.partitions)
-    ]
+        raise CommandError("no broker is known: start a stack with `kaohe up`, or set KAOHE_KAFKA_BROKERS")
+    declared = declared_topics(TopicSettings())
     try:
         reports = asyncio.run(ensure_topics(brokers, declared, create=not check))
     except KafkaError as fault:
