@@ -55,6 +55,10 @@ def _not_negative(text: str) -> str:
     return text
 
 
+def _whole(number: float) -> float:
+    return int(number) if number == int(number) else number
+
+
 Source = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_NO_SPACE)]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_TRIMMED)]
 PersonId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_TRIMMED)]
@@ -88,4 +92,6 @@ Days = Annotated[
         {"anyOf": [{"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,6})?$"}, {"type": "number", "minimum": 0}]}
     ),
 ]
+Number = Annotated[int | float, Field(ge=-1_000_000, le=1_000_000, allow_inf_nan=False), AfterValidator(_whole)]
+"""A small number of a scale, an integer where it is whole."""
 Count = Annotated[int, Field(ge=0, le=1_000_000)]

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, with_config
 
 from schemas.definition import DATA, Acts, EventType
-from schemas.values import DecimalText, Label, Reference
+from schemas.values import Label, Number, Reference
 
 
 @with_config(DATA)
@@ -16,7 +16,7 @@ class SurveyData(Acts, total=False):
 
     survey: Annotated[Label, Field(description="Which survey: one answer a unit and survey counts.")]
     label: Annotated[Label, Field(description="非常满意, 满意, 一般, 不满意 …")]
-    score: DecimalText
+    score: Number
     scale: Annotated[Label, Field(description="1-5, 0-10 or label.")]
     valid: Annotated[bool, Field(description="Whether the answer counts. Default true.")]
     about: Annotated[

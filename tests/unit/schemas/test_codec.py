@@ -276,6 +276,14 @@ def test_what_is_no_decimal_of_six_places_is_refused(written: object) -> None:
     assert refused.value.pointer == "/data/value"
 
 
+def test_a_score_is_a_number_and_a_whole_one_an_integer() -> None:
+    data = {"score": 5.0, "scale": "1-5"}
+    assert orjson.dumps(validate_data("kaohe.survey.answered.v1", data)) == b'{"score":5,"scale":"1-5"}'
+    assert validate_data("kaohe.survey.answered.v1", {"score": 9.5}) == {"score": 9.5}
+    with pytest.raises(InvalidField):
+        validate_data("kaohe.survey.answered.v1", {"score": "5"})
+
+
 def test_days_are_not_negative() -> None:
     with pytest.raises(InvalidField):
         validate_data("kaohe.attendance.recorded.v1", {"from_day": "2026-10-01", "to_day": "2026-10-01", "days": "-1"})
