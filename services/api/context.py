@@ -17,7 +17,10 @@ from services.runtime.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One process's means. `pool` serves figures and commands, `engine` the listings."""
+    """One process's means. `pool` serves figures and commands, `engine` the listings.
+
+    A pool hands out proxies that behave as connections without being of their type: hence the casts.
+    """
 
     pool: asyncpg.Pool
     engine: AsyncEngine
@@ -31,13 +34,13 @@ class Context:
             self.pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            yield connection
+            yield cast("asyncpg.Connection", connection)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[asyncpg.Connection]:
         """One request, one transaction: everything is written or nothing."""
         async with self.pool.acquire() as connection, connection.transaction():
-            yield connection
+            yield cast("asyncpg.Connection", connection)
 
 
 def context_of(request: Request) -> Context:

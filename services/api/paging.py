@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
 
 import orjson
-from fastapi import Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from services.runtime.problems import Problem
@@ -73,7 +73,29 @@ def _bad_cursor() -> Problem:
     )
 
 
-def link_next(request: Request, response: Response, cursor: str | None) -> None:
-    """Set `Link: <…>; rel="next"` when there is a next page."""
-    if cursor is not None:
-        response.headers["Link"] = f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The page that a client asks for, and the way to answer with the address of the next one."""
+
+    request: Request
+    response: Response
+    cursor: str | None
+    limit: int
+
+    def page(self, items: list[Item], following: str | None) -> Page[Item]:
+        """The page, with `Link: <…>; rel="next"` when there is another."""
+        self.link(following)
+        return Page(items=items, next_cursor=following)
+
+    def link(self, following: str | None) -> None:
+        """Set the `Link` header when there is a next page."""
+        if following is not None:
+            url = self.request.url.include_query_params(cursor=following)
+            self.response.headers["Link"] = f'<{url}>; rel="next"'
+
+
+def _turn(request: Request, response: Response, cursor: Cursor = None, limit: Limit = 100) -> Turn:
+    return Turn(request, response, cursor, limit)
+
+
+Paging = Annotated[Turn, Depends(_turn)]
