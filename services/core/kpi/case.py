@@ -24,11 +24,13 @@ from services.core.kpi.event import Event, Identity, OrderKey
 from services.core.kpi.followup import FollowupState
 from services.core.kpi.listed import Listed, listed
 from services.core.kpi.measure import MeasureState
+from services.core.kpi.quick import quick
 from services.core.kpi.survey import SurveyState
 from services.core.kpi.ticket import TicketState
 from services.core.kpi.workload import WorkloadState
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class CaseState:
     """What the next event in order needs to know of a case.

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from services.core.kpi.quick import quick
+
 Line: TypeAlias = tuple[str, str, str, int, int, int, int]
 """A difference between two standings: (engineer, measure, dim, nominal_ms, book_ms, value, n)."""
 
@@ -16,6 +18,7 @@ Posted: TypeAlias = dict[PostingKey, int]
 """Net items by key; no key has 0."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Contribution:
     """A line that appeared (n > 0) or vanished (n < 0) at an instant of event time.
@@ -36,7 +39,7 @@ def contributions_of(lines: list[Line], time_ms: int) -> list[Contribution]:
     """The contributions that a change of the standing makes at an instant: each line from then on, or from its later nominal instant."""
     net: Posted = {}
     for engineer, measure, dim, nominal_ms, book_ms, value, n in lines:
-        key = (engineer, measure, dim, nominal_ms if nominal_ms > time_ms else time_ms, book_ms, value)
+        key = (engineer, measure, dim, max(nominal_ms, time_ms), book_ms, value)
         net[key] = net.get(key, 0) + n
     return [Contribution(*key, n) for key, n in net.items() if n]
 

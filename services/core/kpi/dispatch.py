@@ -7,7 +7,8 @@ or after its limit. A crossing is the first instant at which the stock holds the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from services.core.kpi.contribution import Line
@@ -15,6 +16,7 @@ from services.core.kpi.daysout import NONE_OUT, DaysOut, Limits, day_number, lim
 from services.core.kpi.definitions import Definitions
 from services.core.kpi.event import DispatchFacts, Event
 from services.core.kpi.localday import day_of, local_days
+from services.core.kpi.quick import quick
 
 OPEN: Final = "open"
 DONE: Final = "done"
@@ -23,12 +25,11 @@ CANCELLED: Final = "cancelled"
 DAY_MEASURES: Final = ("dispatch.completed.later", *(f"dispatch.completed.day_{k}" for k in range(1, 8)))
 """Index k = the measure of a completion on day k; index 0 = later than day 7."""
 
-Credits: TypeAlias = tuple[str | None, str | None, str | None]
-"""Who held the order when day 7, 7 × 24 h, 30 × 24 h ran out; None = has not run out before the last event."""
-
-_NO_CREDITS: Final[Credits] = (None, None, None)
+Credited: TypeAlias = tuple[str | None, str | None, str | None]
+"""Who held the order when day 7, 7 × 24 h, 30 × 24 h ran out; None = it had not run out at the last change of the order."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class DispatchState:
     """One order. `since_ms` = beginning of the present opening; `completed` = (instant, index of DAY_MEASURES, credit) while done.
@@ -44,7 +45,7 @@ class DispatchState:
     since_ms: int
     out: DaysOut
     limits: Limits
-    credits: Credits
+    credited: Credited
     crossed: tuple[bool, bool]
     completed: tuple[int, int, str] | None
     completer: str
@@ -54,46 +55,18 @@ def step(
     state: DispatchState | None, event: Event, definitions: Definitions, lines: list[Line], notes: list[str]
 ) -> DispatchState | None:
     """The order after one more event; what changes in its standing goes to `lines`, why an event is impossible to `notes`."""
-    verb = event.verb
-    facts = event.facts
-    if verb not in _VERBS or not isinstance(facts, DispatchFacts):
+    take = _VERBS.get(event.verb)
+    if take is None or not isinstance(event.facts, DispatchFacts):
         return state
     if state is None:
-        if verb != "accepted":
-            notes.append("before accepted")
-            return None
-        return _accept(event, facts, definitions, lines)
-    if verb in ("dispatched", "confirmed"):
-        return _hand_over(state, event, lines) if _while_open(state, verb, notes) else state
-    if verb == "completed":
-        return _complete(state, event, definitions, lines) if _while_open(state, verb, notes) else state
-    if verb == "arrived":
-        return _arrive(state, event, lines) if _while_open(state, verb, notes) else state
-    if verb == "rescheduled":
-        return _reschedule(state, event, facts, definitions, lines) if _while_open(state, verb, notes) else state
-    if verb == "cancelled":
-        return _cancel(state, event, lines) if _while_open(state, verb, notes) else state
-    if verb == "reopened":
-        return _reopen(state, event, lines, notes)
-    if verb == "accepted":
-        notes.append("accepted twice")
-    elif verb == "scheduled":
-        _while_open(state, verb, notes)
-    elif state.status == CANCELLED:
-        notes.append("reported after cancelled")
-    return state
-
-
-_VERBS: Final = frozenset(
-    ("accepted", "dispatched", "confirmed", "scheduled", "rescheduled", "arrived", "completed", "reported", "cancelled", "reopened")
-)  # fmt: skip
-
-
-def _while_open(state: DispatchState, verb: str, notes: list[str]) -> bool:
-    if state.status == OPEN:
-        return True
-    notes.append(f"{verb} while not open")
-    return False
+        if event.verb == "accepted":
+            return _accept(event, event.facts, definitions, lines)
+        notes.append("before accepted")
+        return None
+    if state.status != OPEN and event.verb in _WHILE_OPEN:
+        notes.append(f"{event.verb} while not open")
+        return state
+    return take(state, event, definitions, lines, notes)
 
 
 def _accept(event: Event, facts: DispatchFacts, definitions: Definitions, lines: list[Line]) -> DispatchState:
@@ -101,106 +74,114 @@ def _accept(event: Event, facts: DispatchFacts, definitions: Definitions, lines:
     holder = event.holder()
     order_type = facts.order_type or ""
     limits = limits_of(at, NONE_OUT, local_days(definitions.zone))
+    state = DispatchState(
+        at, event.doer(), order_type, OPEN, holder, at, NONE_OUT, limits, (None, None, None), (False, False), None, ""
+    )
     lines.append((holder, "dispatch.accepted", "", at, at, 1, 1))
-    _stand_open(lines, 1, at, holder, order_type, limits, _NO_CREDITS)
+    _stand(state, at, 1, lines)
     lines.append((holder, "dispatch.crossed_7", "", limits[1], limits[1], 1, 1))
     lines.append((holder, "dispatch.crossed_30", "", limits[2], limits[2], 1, 1))
-    return DispatchState(
-        at, event.doer(), order_type, OPEN, holder, at, NONE_OUT, limits, _NO_CREDITS, (False, False), None, ""
-    )
+    return state
 
 
-def _stand_open(
-    lines: list[Line], n: int, at: int, holder: str, order_type: str, limits: Limits, credits: Credits
-) -> None:
+def _stand(state: DispatchState, at: int, n: int, lines: list[Line]) -> None:
     """The stock lines of an opening that begins (n = 1) or ends (n = −1) at an instant.
 
-    A limit that is still ahead is where the stock begins, and where its end takes it back, so both are max(instant, limit). Day 7 is over for
-    an instant T from the first instant of day 8 on, so that stock begins 1 ms earlier: stocks count what is *before* T.
+    A limit that is still ahead is where the stock begins, and where its end takes it back: both are max(instant, limit). Day 7 is over for an
+    instant T from the first instant of day 8 on, so that stock begins 1 ms earlier: a stock at T counts what began *before* T.
     """
-    day_8, overdue_7, overdue_30 = limits
+    holder = state.holder
+    day_8, overdue_7, overdue_30 = state.limits
     lines.append((holder, "dispatch.open", "", at, at, 1, n))
-    begin = at if at > overdue_7 else overdue_7
+    begin = max(at, overdue_7)
     lines.append((holder, "dispatch.overdue_7", "", begin, begin, 1, n))
-    begin = at if at > overdue_30 else overdue_30
+    begin = max(at, overdue_30)
     lines.append((holder, "dispatch.overdue_30", "", begin, begin, 1, n))
-    credit = credits[2]
-    lines.append((holder if credit is None else credit, "dispatch.stale_30", order_type, begin, begin, 1, n))
-    begin = at if at >= day_8 else day_8 - 1
-    credit = credits[0]
-    lines.append((holder if credit is None else credit, "dispatch.past_day_7", order_type, begin, begin, 1, n))
+    credit = state.credited[2]
+    lines.append((holder if credit is None else credit, "dispatch.stale_30", state.order_type, begin, begin, 1, n))
+    begin = max(at, day_8 - 1)
+    credit = state.credited[0]
+    lines.append((holder if credit is None else credit, "dispatch.past_day_7", state.order_type, begin, begin, 1, n))
 
 
-def _credits(state: DispatchState, at: int) -> Credits:
+def _credited(state: DispatchState, at: int) -> Credited:
     """The credits once an event happens at `at`: the limits at or before it have run out under the present holder."""
     day_8, overdue_7, overdue_30 = state.limits
     if at < day_8 and at < overdue_7:
-        return state.credits
-    day, seven, thirty = state.credits
-    if day is None and at >= day_8:
-        day = state.holder
-    if seven is None and at >= overdue_7:
-        seven = state.holder
-    if thirty is None and at >= overdue_30:
-        thirty = state.holder
-    return day, seven, thirty
-
-
-def _hand_over(state: DispatchState, event: Event, lines: list[Line]) -> DispatchState:
-    new = event.holder()
-    old = state.holder
-    if not new or new == old:
-        return state
-    at = event.time_ms
-    credits = _credits(state, at)
-    day_8, overdue_7, overdue_30 = state.limits
-    seven = at if at > overdue_7 else overdue_7
-    thirty = at if at > overdue_30 else overdue_30
-    crossed_7, crossed_30 = state.crossed
-    for holder, n in ((old, -1), (new, 1)):
-        lines.append((holder, "dispatch.open", "", at, at, 1, n))
-        lines.append((holder, "dispatch.overdue_7", "", seven, seven, 1, n))
-        lines.append((holder, "dispatch.overdue_30", "", thirty, thirty, 1, n))
-        if credits[0] is None:
-            lines.append((holder, "dispatch.past_day_7", state.order_type, day_8 - 1, day_8 - 1, 1, n))
-        if credits[1] is None and not crossed_7:
-            lines.append((holder, "dispatch.crossed_7", "", overdue_7, overdue_7, 1, n))
-        if credits[2] is None:
-            lines.append((holder, "dispatch.stale_30", state.order_type, overdue_30, overdue_30, 1, n))
-            if not crossed_30:
-                lines.append((holder, "dispatch.crossed_30", "", overdue_30, overdue_30, 1, n))
-    return DispatchState(
-        state.accepted_ms, state.accepted_by, state.order_type, OPEN, new, state.since_ms, state.out, state.limits,
-        credits, state.crossed, None, state.completer,
-    )  # fmt: skip
-
-
-def _close(state: DispatchState, at: int, credits: Credits, lines: list[Line]) -> tuple[bool, bool]:
-    """End the present opening; return which limits it has crossed by now."""
-    _stand_open(lines, -1, at, state.holder, state.order_type, state.limits, credits)
+        return state.credited
+    day, seven, thirty = state.credited
+    holder = state.holder
     return (
-        _crossed(state, 0, "dispatch.crossed_7", at, credits[1], lines),
-        _crossed(state, 1, "dispatch.crossed_30", at, credits[2], lines),
+        holder if day is None and at >= day_8 else day,
+        holder if seven is None and at >= overdue_7 else seven,
+        holder if thirty is None and at >= overdue_30 else thirty,
     )
 
 
-def _crossed(state: DispatchState, which: int, measure: str, at: int, credit: str | None, lines: list[Line]) -> bool:
-    if state.crossed[which]:
-        return True
-    limit = state.limits[which + 1]
-    begin = state.since_ms if state.since_ms > limit else limit
+def _hand_over(
+    state: DispatchState, event: Event, _definitions: Definitions, lines: list[Line], _notes: list[str]
+) -> DispatchState:
+    """Move what stands for the holder, and what is ahead without a credit yet, to the engineer whom the event names."""
+    new = event.holder()
+    if not new or new == state.holder:
+        return state
+    at = event.time_ms
+    credited = _credited(state, at)
+    day_8, overdue_7, overdue_30 = state.limits
+    seven = max(at, overdue_7)
+    thirty = max(at, overdue_30)
+    for holder, n in ((state.holder, -1), (new, 1)):
+        lines.append((holder, "dispatch.open", "", at, at, 1, n))
+        lines.append((holder, "dispatch.overdue_7", "", seven, seven, 1, n))
+        lines.append((holder, "dispatch.overdue_30", "", thirty, thirty, 1, n))
+        if credited[0] is None:
+            lines.append((holder, "dispatch.past_day_7", state.order_type, day_8 - 1, day_8 - 1, 1, n))
+        if credited[1] is None and not state.crossed[0]:
+            lines.append((holder, "dispatch.crossed_7", "", overdue_7, overdue_7, 1, n))
+        if credited[2] is None:
+            lines.append((holder, "dispatch.stale_30", state.order_type, overdue_30, overdue_30, 1, n))
+            if not state.crossed[1]:
+                lines.append((holder, "dispatch.crossed_30", "", overdue_30, overdue_30, 1, n))
+    return DispatchState(
+        state.accepted_ms, state.accepted_by, state.order_type, OPEN, new, state.since_ms, state.out, state.limits,
+        credited, state.crossed, None, state.completer,
+    )  # fmt: skip
+
+
+def _end(state: DispatchState, at: int, status: str, lines: list[Line]) -> DispatchState:
+    """End the present opening."""
+    credited = _credited(state, at)
+    ending = DispatchState(
+        state.accepted_ms, state.accepted_by, state.order_type, status, state.holder, state.since_ms, state.out, state.limits,
+        credited, state.crossed, None, state.completer,
+    )  # fmt: skip
+    _stand(ending, at, -1, lines)
+    crossed_7 = state.crossed[0] or _has_crossed(ending, 1, at, lines)
+    crossed_30 = state.crossed[1] or _has_crossed(ending, 2, at, lines)
+    return replace(ending, crossed=(crossed_7, crossed_30)) if crossed_7 else ending
+
+
+_CROSSED: Final = ("", "dispatch.crossed_7", "dispatch.crossed_30")
+
+
+def _has_crossed(state: DispatchState, which: int, at: int, lines: list[Line]) -> bool:
+    """Whether an opening that ends at `at` crossed limit `which`; else the crossing that stood ahead is taken back."""
+    begin = max(state.since_ms, state.limits[which])
     if at > begin:
         return True
-    lines.append((state.holder if credit is None else credit, measure, "", begin, begin, 1, -1))
+    credit = state.credited[which]
+    lines.append((state.holder if credit is None else credit, _CROSSED[which], "", begin, begin, 1, -1))
     return False
 
 
-def _complete(state: DispatchState, event: Event, definitions: Definitions, lines: list[Line]) -> DispatchState:
+def _complete(
+    state: DispatchState, event: Event, definitions: Definitions, lines: list[Line], _notes: list[str]
+) -> DispatchState:
+    """Rule 13: in time, the credit is the completing engineer's; late, it is whose the order was when day 7 ran out."""
     at = event.time_ms
-    credits = _credits(state, at)
-    crossed = _close(state, at, credits, lines)
+    ended = _end(state, at, DONE, lines)
     completer = event.holder() or state.holder
-    late = credits[0] if at >= state.limits[0] else None
+    late = ended.credited[0] if at >= state.limits[0] else None
     if late is None:
         days = local_days(definitions.zone)
         done = (at, day_number(days.day(state.accepted_ms), days.day(at), state.out), completer)
@@ -209,68 +190,67 @@ def _complete(state: DispatchState, event: Event, definitions: Definitions, line
     lines.append((done[2], DAY_MEASURES[done[1]], state.order_type, at, at, 1, 1))
     return DispatchState(
         state.accepted_ms, state.accepted_by, state.order_type, DONE, completer, state.since_ms, state.out, state.limits,
-        credits, crossed, done, completer,
+        ended.credited, ended.crossed, done, completer,
     )  # fmt: skip
 
 
-def _reopen(state: DispatchState, event: Event, lines: list[Line], notes: list[str]) -> DispatchState:
+def _reopen(
+    state: DispatchState, event: Event, _definitions: Definitions, lines: list[Line], notes: list[str]
+) -> DispatchState:
+    """Undo the completion: the order is open again under who completed it, its age runs from the acceptance."""
     done = state.completed
     if done is None:
         notes.append("reopened while not done")
         return state
     at = event.time_ms
-    credits = _credits(state, at)
-    holder = state.holder
     lines.append((done[2], DAY_MEASURES[done[1]], state.order_type, done[0], done[0], 1, -1))
-    _stand_open(lines, 1, at, holder, state.order_type, state.limits, credits)
-    for which, measure in ((0, "dispatch.crossed_7"), (1, "dispatch.crossed_30")):
-        if not state.crossed[which]:
-            limit = state.limits[which + 1]
-            credit = credits[which + 1]
-            begin = at if at > limit else limit
-            lines.append((holder if credit is None else credit, measure, "", begin, begin, 1, 1))
-    return DispatchState(
-        state.accepted_ms, state.accepted_by, state.order_type, OPEN, holder, at, state.out, state.limits,
-        credits, state.crossed, None, state.completer,
+    again = DispatchState(
+        state.accepted_ms, state.accepted_by, state.order_type, OPEN, state.holder, at, state.out, state.limits,
+        _credited(state, at), state.crossed, None, state.completer,
     )  # fmt: skip
+    _stand(again, at, 1, lines)
+    for which in (1, 2):
+        if not state.crossed[which - 1]:
+            credit = again.credited[which]
+            begin = max(at, state.limits[which])
+            lines.append((state.holder if credit is None else credit, _CROSSED[which], "", begin, begin, 1, 1))
+    return again
 
 
-def _cancel(state: DispatchState, event: Event, lines: list[Line]) -> DispatchState:
+def _cancel(
+    state: DispatchState, event: Event, _definitions: Definitions, lines: list[Line], _notes: list[str]
+) -> DispatchState:
+    """Rule 12: a cancelled order leaves the figures; after day 7 it is counted apart."""
     at = event.time_ms
-    credits = _credits(state, at)
-    crossed = _close(state, at, credits, lines)
     lines.append((state.holder, "dispatch.cancelled", "", at, at, 1, 1))
     if at >= state.limits[0]:
         lines.append((state.holder, "dispatch.cancelled_after_day_7", "", at, at, 1, 1))
-    return DispatchState(
-        state.accepted_ms, state.accepted_by, state.order_type, CANCELLED, state.holder, state.since_ms, state.out,
-        state.limits, credits, crossed, None, state.completer,
-    )  # fmt: skip
+    return _end(state, at, CANCELLED, lines)
 
 
-def _arrive(state: DispatchState, event: Event, lines: list[Line]) -> DispatchState:
+def _arrive(
+    state: DispatchState, event: Event, _definitions: Definitions, lines: list[Line], _notes: list[str]
+) -> DispatchState:
     at = event.time_ms
     lines.append((event.holder() or state.holder, "dispatch.visited", state.order_type, at, at, 1, 1))
     return state
 
 
 def _reschedule(
-    state: DispatchState, event: Event, facts: DispatchFacts, definitions: Definitions, lines: list[Line]
+    state: DispatchState, event: Event, definitions: Definitions, lines: list[Line], _notes: list[str]
 ) -> DispatchState:
     """Take the customer's days out. They lie after the event's day, so only limits that are still ahead can move."""
-    agreed = day_of(facts.agreed) if facts.agreed else None
-    if agreed is None or facts.reason not in definitions.customer_reasons:
+    facts = event.facts
+    if not isinstance(facts, DispatchFacts) or facts.reason not in definitions.customer_reasons:
         return state
     days = local_days(definitions.zone)
-    out = take_out(state.out, days.day(event.time_ms) + 1, agreed)
+    agreed = day_of(facts.agreed) if facts.agreed else None
+    out = state.out if agreed is None else take_out(state.out, days.day(event.time_ms) + 1, agreed)
     if out == state.out:
         return state
     limits = limits_of(state.accepted_ms, out, days)
     _move_limits(state, limits, lines)
-    return DispatchState(
-        state.accepted_ms, state.accepted_by, state.order_type, OPEN, state.holder, state.since_ms, out, limits,
-        state.credits, state.crossed, None, state.completer,
-    )  # fmt: skip
+    return replace(state, out=out, limits=limits)
 
 
 def _move_limits(state: DispatchState, limits: Limits, lines: list[Line]) -> None:
@@ -287,3 +267,33 @@ def _move_limits(state: DispatchState, limits: Limits, lines: list[Line]) -> Non
             lines.append((holder, "dispatch.stale_30", state.order_type, thirty, thirty, 1, n))
             if not state.crossed[1]:
                 lines.append((holder, "dispatch.crossed_30", "", thirty, thirty, 1, n))
+
+
+def _ignore(
+    state: DispatchState, event: Event, _definitions: Definitions, _lines: list[Line], notes: list[str]
+) -> DispatchState:
+    """Stamps that change nothing here: an appointment, a report of the completion; and a second acceptance, which is impossible."""
+    if event.verb == "accepted":
+        notes.append("accepted twice")
+    elif state.status == CANCELLED:
+        notes.append(f"{event.verb} after cancelled")
+    return state
+
+
+_Take: TypeAlias = Callable[[DispatchState, Event, Definitions, list[Line], list[str]], DispatchState]
+
+_VERBS: Final[dict[str, _Take]] = {
+    "accepted": _ignore,
+    "dispatched": _hand_over,
+    "confirmed": _hand_over,
+    "scheduled": _ignore,
+    "rescheduled": _reschedule,
+    "arrived": _arrive,
+    "completed": _complete,
+    "reported": _ignore,
+    "cancelled": _cancel,
+    "reopened": _reopen,
+}
+_WHILE_OPEN: Final = frozenset(
+    ("dispatched", "confirmed", "scheduled", "rescheduled", "arrived", "completed", "cancelled")
+)

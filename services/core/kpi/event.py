@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from services.core.kpi.quick import quick
+
 Scalar: TypeAlias = str | int | float | bool | None
 OrderKey: TypeAlias = tuple[int, str, tuple[int, int], str]
 Identity: TypeAlias = tuple[str, str]
@@ -16,6 +18,7 @@ CORRECTION: Final = "event"
 """The family of `event.amended` and `event.withdrawn`."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class DispatchFacts:
     """派工单: accepted dispatched confirmed scheduled rescheduled arrived completed reported cancelled reopened."""
@@ -32,6 +35,7 @@ class DispatchFacts:
     customer_class: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TicketFacts:
     """受理单: opened accepted assigned replied messaged paused resumed resolved reopened closed."""
@@ -170,6 +174,7 @@ FACTS: Final[dict[str, type[Facts]]] = {
 """The facts of each family, for the borders that read them from the wire."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Event:
     """One distinct event. `engineer` and `performed_by` are ids as the source writes them; `time_ms` is epoch milliseconds."""

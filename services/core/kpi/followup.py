@@ -12,10 +12,12 @@ from typing import Final
 from services.core.kpi.contribution import Line
 from services.core.kpi.definitions import Definitions
 from services.core.kpi.event import Event, FollowupFacts
+from services.core.kpi.quick import quick
 
 _CUSTOMER: Final = (None, "customer")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class FollowupState:
     """The obligation of the latest completion: who owes it, until when, and whether it is met."""

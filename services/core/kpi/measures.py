@@ -27,11 +27,11 @@ class Measure:
     dim: str = ""
 
 
-def _flow(id_: str, zh: str, en: str, credit: str, book: str, dim: str = "", unit: Unit = "count") -> Measure:
+def _flow(id_: str, zh: str, en: str, credit: str, book: str, *, dim: str = "", unit: Unit = "count") -> Measure:
     return Measure(id_, "flow", unit, zh, en, credit, book, dim)
 
 
-def _stock(id_: str, zh: str, en: str, credit: str, dim: str = "") -> Measure:
+def _stock(id_: str, zh: str, en: str, credit: str, *, dim: str = "") -> Measure:
     return Measure(id_, "stock", "count", zh, en, credit, "beginning and end of the stock", dim)
 
 
@@ -42,7 +42,7 @@ _COMPLETED: Final = [
         f"completed on day {k}",
         "engineer of the completion",
         "completion",
-        "order_type",
+        dim="order_type",
     )
     for k in range(1, 8)
 ]
@@ -56,18 +56,20 @@ _ALL: Final = (
         "completed later than day 7",
         "holder when day 7 ran out",
         "completion",
-        "order_type",
+        dim="order_type",
     ),
     _stock("dispatch.open", "未完单", "open orders", "holder"),
     _stock("dispatch.overdue_7", "超7×24小时未完单", "open longer than 7 × 24 h", "holder"),
     _stock("dispatch.overdue_30", "超30×24小时未完单", "open longer than 30 × 24 h", "holder"),
-    _stock("dispatch.past_day_7", "过第7天未完单", "open past local day 7", "holder when day 7 ran out", "order_type"),
+    _stock(
+        "dispatch.past_day_7", "过第7天未完单", "open past local day 7", "holder when day 7 ran out", dim="order_type"
+    ),
     _stock(
         "dispatch.stale_30",
         "超30天未完单(计分)",
         "open over 30 days, scored",
         "holder when 30 × 24 h ran out",
-        "order_type",
+        dim="order_type",
     ),
     _flow(
         "dispatch.crossed_7", "新增超7×24小时", "crossed 7 × 24 h", "holder at the limit", "limit, or a later reopen"
@@ -77,7 +79,7 @@ _ALL: Final = (
     ),
     _flow("dispatch.cancelled", "取消", "orders cancelled", "holder", "cancellation"),
     _flow("dispatch.cancelled_after_day_7", "超7天后取消", "cancelled after day 7", "holder", "cancellation"),
-    _flow("dispatch.visited", "上门", "visits", "engineer who arrived", "arrival", "order_type"),
+    _flow("dispatch.visited", "上门", "visits", "engineer who arrived", "arrival", dim="order_type"),
     _flow("ticket.intake", "受理单受理量", "tickets taken in", "engineer first assigned", "first assignment"),
     _stock("ticket.open", "未解决受理单", "open tickets", "holder; none = the queue"),
     _flow(
@@ -118,8 +120,8 @@ _ALL: Final = (
     _flow("workload.followed_up", "回访工作量", "followed up, as work", "who did it", "the act, first in the month"),
     _flow("survey.answered", "参评", "surveys answered", "who completed what was rated", "latest valid answer"),
     _flow("survey.satisfied", "满意", "satisfied answers", "who completed what was rated", "latest valid answer"),
-    _flow("complaint.upheld", "有责投诉", "complaints upheld", "person judged", "latest judgement", "class"),
-    _stock("complaint.pending", "待判投诉", "complaints pending", "nobody", "class"),
+    _flow("complaint.upheld", "有责投诉", "complaints upheld", "person judged", "latest judgement", dim="class"),
+    _stock("complaint.pending", "待判投诉", "complaints pending", "nobody", dim="class"),
     _flow("attendance.present", "出勤天数", "days present", "the person", "last day of the row", unit="day_millionths"),
     _flow("attendance.leave", "请假天数", "days of leave", "the person", "last day of the row", unit="day_millionths"),
 )
@@ -150,7 +152,7 @@ def measure_of(measure_id: str) -> Measure | None:
     family, _, name = measure_id.partition(".")
     if family == "finding" and name:
         credit = "person who found it" if name == "engineer_problem" else "person found at fault"
-        return _flow(measure_id, _FINDINGS.get(name, name), name.replace("_", " "), credit, "finding", "problem")
+        return _flow(measure_id, _FINDINGS.get(name, name), name.replace("_", " "), credit, "finding", dim="problem")
     stem, _, part = name.rpartition(".")
     if family == "measure" and stem and part in ("numerator", "denominator", "value"):
         return _flow(

@@ -6,18 +6,21 @@ last who held it; a resolution that stood for the reopen window settles that for
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from services.core.kpi.contribution import Line
 from services.core.kpi.definitions import Definitions
 from services.core.kpi.event import Event, TicketFacts
+from services.core.kpi.quick import quick
 
 OPEN: Final = "open"
 RESOLVED: Final = "resolved"
 CLOSED: Final = "closed"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TicketState:
     """One ticket.
@@ -46,32 +49,15 @@ def step(
     state: TicketState | None, event: Event, definitions: Definitions, lines: list[Line], notes: list[str]
 ) -> TicketState | None:
     """The ticket after one more event; what changes in its standing goes to `lines`, what is impossible or unattributed to `notes`."""
-    verb = event.verb
-    facts = event.facts
-    if verb not in _VERBS or not isinstance(facts, TicketFacts):
+    take = _VERBS.get(event.verb)
+    if take is None or not isinstance(event.facts, TicketFacts):
         return state
-    if state is None:
-        if verb in ("opened", "accepted"):
-            return _open(event, lines)
-        notes.append("before opened")
-        return None
-    if verb == "assigned":
-        return _assign(state, event, lines, notes)
-    if verb == "replied":
-        return _reply(state, event, lines) if facts.public and facts.actor == "person" else state
-    if verb == "resolved":
-        return _resolve(state, event, lines, notes)
-    if verb == "closed":
-        return _close(state, event, lines, notes)
-    if verb == "reopened":
-        return _reopen(state, event, definitions, lines, notes)
-    if verb == "accepted":
-        return _accept(state, event, lines, notes)
-    notes.append("opened twice")
-    return state
-
-
-_VERBS: Final = frozenset(("opened", "accepted", "assigned", "replied", "resolved", "closed", "reopened"))
+    if state is not None:
+        return take(state, event, definitions, lines, notes)
+    if event.verb in ("opened", "accepted"):
+        return _open(event, lines)
+    notes.append("before opened")
+    return None
 
 
 def _open(event: Event, lines: list[Line]) -> TicketState:
@@ -140,7 +126,9 @@ def _take_custody(holder: str, at: int, lines: list[Line]) -> None:
         lines.append((holder, "ticket.unanswered", "", at, at, 1, 1))
 
 
-def _assign(state: TicketState, event: Event, lines: list[Line], notes: list[str]) -> TicketState:
+def _assign(
+    state: TicketState, event: Event, _definitions: Definitions, lines: list[Line], notes: list[str]
+) -> TicketState:
     """Hand over; without an engineer the ticket goes back to the queue."""
     at = event.time_ms
     engineer = event.holder()
@@ -165,17 +153,24 @@ def _assign(state: TicketState, event: Event, lines: list[Line], notes: list[str
     )  # fmt: skip
 
 
-def _accept(state: TicketState, event: Event, lines: list[Line], notes: list[str]) -> TicketState:
+def _accept(
+    state: TicketState, event: Event, definitions: Definitions, lines: list[Line], notes: list[str]
+) -> TicketState:
     """An explicit acceptance of a ticket that exists: the act of 受理, and custody when it names an engineer."""
     if state.status != OPEN:
         notes.append("accepted while not open")
         return state
     state = _take(state, event, lines)
-    return _assign(state, event, lines, notes) if event.engineer else state
+    return _assign(state, event, definitions, lines, notes) if event.engineer else state
 
 
-def _reply(state: TicketState, event: Event, lines: list[Line]) -> TicketState:
+def _reply(
+    state: TicketState, event: Event, _definitions: Definitions, lines: list[Line], _notes: list[str]
+) -> TicketState:
     """A public answer by a person: the customer's first response, and the holder's own in this custody segment (rule 20)."""
+    facts = event.facts
+    if not isinstance(facts, TicketFacts) or not facts.public or facts.actor != "person":
+        return state
     at = event.time_ms
     answerer = event.doer() or state.holder
     own = state.status == OPEN and not state.answered and bool(answerer) and answerer == state.holder
@@ -192,7 +187,9 @@ def _reply(state: TicketState, event: Event, lines: list[Line]) -> TicketState:
     )  # fmt: skip
 
 
-def _resolve(state: TicketState, event: Event, lines: list[Line], notes: list[str]) -> TicketState:
+def _resolve(
+    state: TicketState, event: Event, _definitions: Definitions, lines: list[Line], notes: list[str]
+) -> TicketState:
     """The holder resolves; a resolving event that names an engineer makes that person the holder (rule 17)."""
     if state.status != OPEN:
         notes.append("resolved while not open")
@@ -212,7 +209,9 @@ def _resolve(state: TicketState, event: Event, lines: list[Line], notes: list[st
     )  # fmt: skip
 
 
-def _close(state: TicketState, event: Event, lines: list[Line], notes: list[str]) -> TicketState:
+def _close(
+    state: TicketState, event: Event, _definitions: Definitions, lines: list[Line], notes: list[str]
+) -> TicketState:
     """Closing ends stock and custody; it is no resolution (O6)."""
     if state.status == CLOSED:
         notes.append("closed twice")
@@ -251,3 +250,23 @@ def _reopen(
     return TicketState(
         state.opened_ms, OPEN, engineer, at, False, state.replied, intake, state.taken, None, last, owner, settled, settled
     )  # fmt: skip
+
+
+def _open_again(
+    state: TicketState, _event: Event, _definitions: Definitions, _lines: list[Line], notes: list[str]
+) -> TicketState:
+    notes.append("opened twice")
+    return state
+
+
+_Take: TypeAlias = Callable[[TicketState, Event, Definitions, list[Line], list[str]], TicketState]
+
+_VERBS: Final[dict[str, _Take]] = {
+    "opened": _open_again,
+    "accepted": _accept,
+    "assigned": _assign,
+    "replied": _reply,
+    "resolved": _resolve,
+    "closed": _close,
+    "reopened": _reopen,
+}

@@ -25,6 +25,7 @@ from services.core.kpi.contribution import (
 from services.core.kpi.corrections import effective
 from services.core.kpi.definitions import Definitions
 from services.core.kpi.event import CORRECTION, Event
+from services.core.kpi.quick import quick
 
 __all__ = [
     "Contribution",
@@ -48,6 +49,7 @@ class Folded:
     posted: Posted
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Step:
     """A case after one more event, and what that event contributed; no two contributions have one key."""

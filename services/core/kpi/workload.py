@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from services.core.kpi.contribution import Line
 from services.core.kpi.definitions import Definitions
 from services.core.kpi.event import Event
+from services.core.kpi.quick import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class WorkloadState:
     """Which (doer, act, month) are counted already; month = 12 × year + month − 1."""
