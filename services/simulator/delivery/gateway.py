@@ -16,6 +16,7 @@ from services.simulator.occurrence import Event
 
 BATCH_TYPE: Final = "application/cloudevents-batch+json"
 _ATTEMPTS: Final = 8
+_ATTEMPTS_AT_FIRST: Final = 3  # who never answered is more likely not there than busy
 _LONGEST_WAIT_SECONDS: Final = 30.0
 _AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -27,30 +28,36 @@ class Gateway:
         self.batch = batch
         self._client = client
         self._attempts = attempts
+        self._met = False
         self._chance = Random(0)  # noqa: S311 - only spreads the waits
 
     async def send(self, events: Sequence[Event]) -> Receipt:
         """One request a call. Raises DeliveryError when the gateway stays away or refuses the whole request."""
         body = orjson.dumps(list(events))
-        for attempt in range(1, self._attempts + 1):
-            answer = await self._post(body, last=attempt == self._attempts)
+        attempt = 0
+        while True:
+            attempt += 1
+            answer = await self._post(body, attempt)
             if answer is not None and answer.status_code not in _AGAIN:
                 return _receipt(answer, events)
-            if attempt < self._attempts:
-                await asyncio.sleep(self._wait(answer, attempt))
-        raise DeliveryError(
-            f"the gateway at {self._client.base_url} did not take the events after {self._attempts} attempts: {_why(answer)}"
-        )
+            if attempt >= self._attempts:
+                raise DeliveryError(
+                    f"the gateway at {self._client.base_url} took no events in {attempt} attempts: {_why(answer)}"
+                )
+            await asyncio.sleep(self._wait(answer, attempt))
 
-    async def _post(self, body: bytes, *, last: bool) -> httpx.Response | None:
+    async def _post(self, body: bytes, attempt: int) -> httpx.Response | None:
+        """The answer; None when there was none and another attempt is worth it."""
         try:
-            return await self._client.post("/v1/events", content=body, headers={"content-type": BATCH_TYPE})
+            answer = await self._client.post("/v1/events", content=body, headers={"content-type": BATCH_TYPE})
         except httpx.TransportError as fault:
-            if last:
+            if attempt >= (self._attempts if self._met else min(self._attempts, _ATTEMPTS_AT_FIRST)):
                 raise DeliveryError(
                     f"no gateway answers at {self._client.base_url} ({type(fault).__name__}): is it running?"
                 ) from fault
             return None
+        self._met = True
+        return answer
 
     def _wait(self, answer: httpx.Response | None, attempt: int) -> float:
         """Seconds: what the gateway asks for, else doubling from 0.2; a little more, so that clients do not come back together."""

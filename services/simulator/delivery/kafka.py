@@ -55,9 +55,12 @@ async def kafka(brokers: str, topic: str, *, batch: int = 2000) -> AsyncIterator
     try:
         await producer.start()
     except KafkaError as fault:
+        await producer.stop()
         raise DeliveryError(f"no Kafka broker answers at {brokers} ({type(fault).__name__}): is it running?") from fault
     try:
         partitions = await producer.partitions_for(topic)
+        if not partitions:
+            raise DeliveryError(f"there is no topic {topic} at {brokers}: create it with `kaohe topics`")
         yield Kafka(producer, topic, len(partitions), batch=batch)
     finally:
         await producer.stop()
