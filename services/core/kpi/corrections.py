@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from decimal import Decimal
 from typing import Any, Final
 
 from services.core.kpi.event import CORRECTION, CorrectionFacts, Event, Identity, Scalar
@@ -144,26 +145,31 @@ def change(event: Event, name: str, value: Scalar) -> Event | None:
     known = next((field for field in fields(event.facts) if field.name == name), None)
     if known is None:
         return event
-    if value is not None and not _is_readable(name, value):
+    readable = known.default if value is None else _readable(name, value)
+    if readable is None and value is not None:
         return None
-    changed: dict[str, Any] = {name: known.default if value is None else value}
+    changed: dict[str, Any] = {name: readable}
     return replace(event, facts=replace(event.facts, **changed))
 
 
 _BOOLEANS: Final = frozenset(("public", "satisfied", "form_complete", "valid", "upheld"))
 _DAYS: Final = frozenset(("agreed", "from_day", "to_day"))
-_DECIMALS: Final = frozenset(("days", "leave", "numerator", "denominator", "value"))
+_DECIMALS: Final = frozenset(("days", "leave", "numerator", "denominator", "value", "score"))
 
 
-def _is_readable(name: str, value: Scalar) -> bool:
+def _readable(name: str, value: Scalar) -> Scalar:
+    """The value as the facts keep it; None when it cannot be. Decimals may come as numbers: their shortest text is what was meant."""
     if name in _BOOLEANS:
-        return isinstance(value, bool)
-    if name == "score":
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if not isinstance(value, str):
-        return False
-    if name in _DAYS:
-        return day_of(value) is not None
+        return value if isinstance(value, bool) else None
+    if isinstance(value, bool):
+        return None
+    if name == "count":
+        return value if isinstance(value, int) and value >= 0 else None
     if name in _DECIMALS:
-        return millionths(value) is not None
-    return name != "month" or month_of(value) is not None
+        text = value if isinstance(value, str) else format(Decimal(str(value)), "f")
+        return text if millionths(text) is not None else None
+    if not isinstance(value, str):
+        return None
+    if name in _DAYS:
+        return value if day_of(value) is not None else None
+    return value if name != "month" or month_of(value) is not None else None

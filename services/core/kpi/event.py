@@ -73,11 +73,11 @@ class FollowupFacts:
 
 @dataclass(frozen=True, slots=True)
 class SurveyFacts:
-    """满意度: sent answered. `scale` = label, 1-5 or 0-10."""
+    """满意度: sent answered. `scale` = label, 1-5 or 0-10; the score is a decimal as text."""
 
     survey: str | None = None
     label: str | None = None
-    score: int | float | None = None
+    score: str | None = None
     scale: str | None = None
     valid: bool = True
 
@@ -94,20 +94,22 @@ class ComplaintFacts:
 
 @dataclass(frozen=True, slots=True)
 class InspectionFacts:
-    """检查: found. `kind` becomes part of the measure's name, `problem` its dimension."""
+    """检查: found. `kind` becomes part of the measure's name, `problem` its dimension; `count` = how many at once."""
 
     kind: str | None = None
     problem: str | None = None
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class AttendanceFacts:
-    """出勤: recorded. Both days included; days and leave are decimals as text."""
+    """出勤: recorded. Both days included; days and leave are decimals as text. `kind` = what the days are: present, …_leave, absent."""
 
     from_day: str | None = None
     to_day: str | None = None
     days: str | None = None
     leave: str | None = None
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ def step(event: Event, lines: list[Line], notes: list[str]) -> None:
     if not facts.kind:
         notes.append("found without kind")
         return
+    if not facts.count:
+        return
     at = event.time_ms
     person = actor(event.source, event.performed_by) if facts.kind == ENGINEER_PROBLEM else event.holder()
-    lines.append((person, f"finding.{facts.kind}", facts.problem or "", at, at, 1, 1))
+    lines.append((person, f"finding.{facts.kind}", facts.problem or "", at, at, 1, facts.count))

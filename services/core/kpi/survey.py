@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from services.core.kpi.contribution import Line
 from services.core.kpi.definitions import Definitions
 from services.core.kpi.event import Event, SurveyFacts
+from services.core.kpi.exact import MILLION, millionths
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,10 @@ def is_satisfied(facts: SurveyFacts, definitions: Definitions) -> bool:
     """Whether an answer is among the declared labels, or its score among those of its scale."""
     if facts.label is not None and facts.label in definitions.satisfied_labels:
         return True
-    return facts.score is not None and any(
-        facts.scale == scale and facts.score in scores for scale, scores in definitions.satisfied_scores
+    score = millionths(facts.score)
+    return score is not None and any(
+        facts.scale == scale and score in (good * MILLION for good in scores)
+        for scale, scores in definitions.satisfied_scores
     )
 
 
