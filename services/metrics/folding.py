@@ -16,7 +16,7 @@ from services.store import cases, ledger
 from services.store.cases import CaseWrite, StoredCase
 from services.store.mapping import event_from_ledger
 
-Cause = tuple[Contribution, Event]
+Cause = tuple[Event, Sequence[Contribution]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,10 @@ def advance_in_order(
         if step is None:
             return None
         state = step.state
-        causes.extend((contribution, event) for contribution in step.contributions)
-    return state, apply(posted, [contribution for contribution, _ in causes]), causes
+        if step.contributions:
+            causes.append((event, step.contributions))
+            posted = apply(posted, step.contributions)
+    return state, posted, causes
 
 
 async def fold(
@@ -73,7 +75,7 @@ async def fold(
             before = stored.get(case_id)
             whole = fold_case([event_from_ledger(body) for body in bodies[case_id]], definitions)
             made = difference(whole.posted, before.posted if before is not None else {})
-            causes[case_id] = [(contribution, fresh[case_id][-1]) for contribution in made]
+            causes[case_id] = [(fresh[case_id][-1], made)]
             write = CaseWrite(case_id, whole.state, whole.posted, len(whole.state.listed))
             (created if before is None else changed).append(write)
     return Folded(created, changed, causes, len(late))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import asyncpg
 import structlog
@@ -38,6 +38,7 @@ Result = TypeVar("Result")
 TRANSIENT: tuple[type[BaseException], ...] = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # asyncpg on a backend that died between two of its messages
     asyncpg.TransactionRollbackError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -113,7 +114,7 @@ class Processor:
             await asyncio.sleep(pause)
             try:
                 async with self._pool.acquire() as connection, connection.transaction():
-                    return await work(connection)
+                    return await work(cast("asyncpg.Connection", connection))
             except TRANSIENT as fault:
                 last = fault
                 log.warning("database.retry", fault=type(fault).__name__, detail=str(fault))
@@ -150,10 +151,10 @@ class Processor:
         admitted = await self._admit(connection, shard, topic, seq, reading.understood)
         folded = await fold(connection, shard, admitted.fresh, self._definitions)
         now_ms = self._clock.now_ms()
-        postings = Postings(shard, seq, from_epoch_ms(now_ms), Slots.at(self._definitions, now_ms))
+        postings = Postings(shard, seq, from_epoch_ms(now_ms), Slots(self._definitions, now_ms))
         for case_id, causes in folded.causes.items():
-            for contribution, cause in causes:
-                postings.post(case_id, cause, contribution)
+            for cause, contributions in causes:
+                postings.post(case_id, cause, contributions)
         await cases.insert(connection, shard, seq, CORE_VERSION, folded.created)
         await cases.update(connection, shard, seq, CORE_VERSION, folded.changed)
         await journal.append(connection, postings.rows)

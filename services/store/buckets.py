@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 import asyncpg
@@ -13,9 +13,9 @@ BucketKey = tuple[str, str, str, date, int, int]
 BinKey = tuple[str, str, str, date, int, int, int]
 
 
-async def add(connection: asyncpg.Connection, shard: int, sums: dict[BucketKey, tuple[int, int]]) -> None:
-    """Add (n, value) to each bucket. Keys are sorted so that two writers can never wait for each other in a circle."""
-    rows = [(key, amount) for key, amount in sorted(sums.items()) if amount != (0, 0)]
+async def add(connection: asyncpg.Connection, shard: int, sums: Mapping[BucketKey, Sequence[int]]) -> None:
+    """Add [n, value] to each bucket. Keys are sorted so that two writers can never wait for each other in a circle."""
+    rows = [(key, amount) for key, amount in sorted(sums.items()) if amount[0] or amount[1]]
     if not rows:
         return
     await connection.execute(
@@ -36,7 +36,7 @@ async def add(connection: asyncpg.Connection, shard: int, sums: dict[BucketKey, 
     )
 
 
-async def add_bins(connection: asyncpg.Connection, shard: int, counts: dict[BinKey, int]) -> None:
+async def add_bins(connection: asyncpg.Connection, shard: int, counts: Mapping[BinKey, int]) -> None:
     """Add sample counts to histogram bins."""
     rows = [(key, n) for key, n in sorted(counts.items()) if n]
     if not rows:

@@ -14,7 +14,7 @@ _FIELDS: dict[str, tuple[type[Facts], frozenset[str]]] = {
     for family, facts in FACTS.items()
     if family != CORRECTION
 }
-_EMPTY: dict[str, Facts] = {family: facts() for family, (facts, _) in _FIELDS.items()}
+_EMPTY: dict[str, Facts] = {family: facts() for family, (facts, _) in _FIELDS.items()}  # type: ignore[call-arg]
 _OTHER = OtherFacts()
 
 
