@@ -14,8 +14,8 @@ BinKey = tuple[str, str, str, date, int, int, int]
 
 
 async def add(connection: asyncpg.Connection, shard: int, sums: Mapping[BucketKey, Sequence[int]]) -> None:
-    """Add [n, value] to each bucket. Keys are sorted so that two writers can never wait for each other in a circle."""
-    rows = [(key, amount) for key, amount in sorted(sums.items()) if amount[0] or amount[1]]
+    """Add [n, value] to each bucket. The caller holds the shard's lock, so no other writer can touch these rows."""
+    rows = [(*key, *amount) for key, amount in sums.items() if amount[0] or amount[1]]
     if not rows:
         return
     await connection.execute(
@@ -25,20 +25,13 @@ async def add(connection: asyncpg.Connection, shard: int, sums: Mapping[BucketKe
            ON CONFLICT (shard, engineer, measure, dim, book, slot_ms, hours)
            DO UPDATE SET n = bucket.n + excluded.n, value = bucket.value + excluded.value""",
         shard,
-        [key[0] for key, _ in rows],
-        [key[1] for key, _ in rows],
-        [key[2] for key, _ in rows],
-        [key[3] for key, _ in rows],
-        [key[4] for key, _ in rows],
-        [key[5] for key, _ in rows],
-        [amount[0] for _, amount in rows],
-        [amount[1] for _, amount in rows],
+        *zip(*rows, strict=True),
     )
 
 
 async def add_bins(connection: asyncpg.Connection, shard: int, counts: Mapping[BinKey, int]) -> None:
-    """Add sample counts to histogram bins."""
-    rows = [(key, n) for key, n in sorted(counts.items()) if n]
+    """Add sample counts to histogram bins. The caller holds the shard's lock."""
+    rows = [(*key, n) for key, n in counts.items() if n]
     if not rows:
         return
     await connection.execute(
@@ -48,14 +41,7 @@ async def add_bins(connection: asyncpg.Connection, shard: int, counts: Mapping[B
            ON CONFLICT (shard, engineer, measure, dim, book, slot_ms, hours, bin)
            DO UPDATE SET n = bucket_histogram.n + excluded.n""",
         shard,
-        [key[0] for key, _ in rows],
-        [key[1] for key, _ in rows],
-        [key[2] for key, _ in rows],
-        [key[3] for key, _ in rows],
-        [key[4] for key, _ in rows],
-        [key[5] for key, _ in rows],
-        [key[6] for key, _ in rows],
-        [n for _, n in rows],
+        *zip(*rows, strict=True),
     )
 
 
