@@ -6,7 +6,7 @@ corrections. A correction reaches its own source only; the source `kaohe` may na
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Any, Final
@@ -145,31 +145,47 @@ def change(event: Event, name: str, value: Scalar) -> Event | None:
     known = next((field for field in fields(event.facts) if field.name == name), None)
     if known is None:
         return event
-    readable = known.default if value is None else _readable(name, value)
+    readable = known.default if value is None else _READERS.get(name, _text)(value)
     if readable is None and value is not None:
         return None
     changed: dict[str, Any] = {name: readable}
     return replace(event, facts=replace(event.facts, **changed))
 
 
-_BOOLEANS: Final = frozenset(("public", "satisfied", "form_complete", "valid", "upheld"))
-_DAYS: Final = frozenset(("agreed", "from_day", "to_day"))
-_DECIMALS: Final = frozenset(("days", "leave", "numerator", "denominator", "value", "score"))
+# What an amendment brings was not checked against the contract: each reader gives the value as the facts keep it, None when it cannot be.
 
 
-def _readable(name: str, value: Scalar) -> Scalar:
-    """The value as the facts keep it; None when it cannot be. Decimals may come as numbers: their shortest text is what was meant."""
-    if name in _BOOLEANS:
-        return value if isinstance(value, bool) else None
-    if isinstance(value, bool):
-        return None
-    if name == "count":
-        return value if isinstance(value, int) and value >= 0 else None
-    if name in _DECIMALS:
-        text = value if isinstance(value, str) else format(Decimal(str(value)), "f")
-        return text if millionths(text) is not None else None
-    if not isinstance(value, str):
-        return None
-    if name in _DAYS:
-        return value if day_of(value) is not None else None
-    return value if name != "month" or month_of(value) is not None else None
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _boolean(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _decimal(value: object) -> str | None:
+    """A decimal as text; a number is read by its shortest text, which is what was meant."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = format(Decimal(str(value)), "f")
+    return value if isinstance(value, str) and millionths(value) is not None else None
+
+
+def _day(value: object) -> str | None:
+    return value if isinstance(value, str) and day_of(value) is not None else None
+
+
+def _month(value: object) -> str | None:
+    return value if isinstance(value, str) and month_of(value) is not None else None
+
+
+_READERS: Final[dict[str, Callable[[object], Scalar]]] = {
+    **dict.fromkeys(("public", "satisfied", "form_complete", "valid", "upheld"), _boolean),
+    **dict.fromkeys(("agreed", "from_day", "to_day"), _day),
+    **dict.fromkeys(("days", "leave", "numerator", "denominator", "value", "score"), _decimal),
+    "count": _count,
+    "month": _month,
+}

@@ -73,11 +73,11 @@ class FollowupFacts:
 
 @dataclass(frozen=True, slots=True)
 class SurveyFacts:
-    """满意度: sent answered. `scale` = label, 1-5 or 0-10; the score is a decimal as text."""
+    """满意度: sent answered. `scale` = label, 1-5 or 0-10; the score a number or its text."""
 
     survey: str | None = None
     label: str | None = None
-    score: str | None = None
+    score: str | int | float | None = None
     scale: str | None = None
     valid: bool = True
 

@@ -49,7 +49,7 @@ def is_satisfied(facts: SurveyFacts, definitions: Definitions) -> bool:
     """Whether an answer is among the declared labels, or its score among those of its scale."""
     if facts.label is not None and facts.label in definitions.satisfied_labels:
         return True
-    score = millionths(facts.score)
+    score = None if facts.score is None else millionths(str(facts.score))
     return score is not None and any(
         facts.scale == scale and score in (good * MILLION for good in scores)
         for scale, scores in definitions.satisfied_scores
