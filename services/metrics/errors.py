@@ -47,9 +47,13 @@ class BrokerUnavailable(Unavailable):
 
 
 class Halted(MetricsError):  # noqa: N818 - the condition is its name
-    """The log and the database disagree in a way that only a person can settle."""
+    """Something is wrong that only a person can settle."""
 
     exit_code = EXIT_HALTED
+
+
+class SettingsRefused(Halted):
+    """The settings ask for what this worker must not do."""
 
 
 class LogExpired(Halted):

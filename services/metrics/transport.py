@@ -51,7 +51,6 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
         super().__post_init__()
         self._positioned: Any = None  # the aiokafka Assignment that was positioned from PostgreSQL
         self._epoch = -1
-        self.fetched_at = time.monotonic()
 
     @property
     def wiring(self) -> Wiring:
@@ -100,7 +99,6 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
             while True:
                 if consumer._closed or fetcher._closed:  # noqa: SLF001
                     raise ConsumerStoppedError
-                self.fetched_at = time.monotonic()
                 held_back = False
                 drained: dict[Any, list[Any]] = {}
                 if not subscriptions.reassignment_in_progress:
@@ -304,6 +302,16 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         if unseen:
             stored = await self.wiring.source.positions(logs)
         return {at: found for at, found in stored.items() if found is not None}
+
+    async def log_ends(self) -> dict[tuple[str, int], int] | None:
+        """Where the logs of our partitions end, asked from the broker anew; None before we are connected.
+
+        Raises KafkaError or TimeoutError when the broker does not answer, also when there is no partition to ask for.
+        """
+        if self._thread._consumer is None:  # noqa: SLF001
+            return None
+        logs = await asyncio.wait_for(self._thread.logs(self.input_partitions()), 10.0)
+        return {at: found.end for at, found in logs.items()}
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Empty the lanes first: stock waits for the stream, and the stream may wait for room in a lane."""

@@ -1,0 +1,35 @@
+"""`python -m services.metrics`: one metrics worker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+
+import uvloop
+from pydantic import ValidationError
+
+from services.metrics.errors import EXIT_HALTED
+from services.metrics.worker import serve
+from services.runtime import logging as runtime_logging
+from services.runtime.settings import MetricsSettings
+
+
+def main() -> int:
+    """Run until told to stop; returns the exit code (see services.metrics.worker)."""
+    try:
+        settings = MetricsSettings()
+    except ValidationError as fault:
+        sys.stderr.write(f"settings are wrong: {fault}\n")
+        return EXIT_HALTED
+    runtime_logging.configure(settings.log_level)
+    if settings.log_level != "DEBUG":
+        for library in ("aiokafka", "faust", "mode"):
+            logging.getLogger(library).setLevel(logging.WARNING)  # a rebalance alone is forty lines of theirs
+    # Faust makes loops of its own (its consumer runs in a thread), so the policy is set and not only a runner.
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    return asyncio.run(serve(settings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
