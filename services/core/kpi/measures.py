@@ -129,6 +129,9 @@ _ALL: Final = (
 MEASURES: Final[dict[str, Measure]] = {measure.id: measure for measure in _ALL}
 """Measures with a fixed name. Findings and delivered figures carry a name of their own: see `measure_of`."""
 
+STOCK_MEASURES: Final = frozenset(measure.id for measure in _ALL if measure.kind == "stock")
+"""All that are read at an instant; every other measure is a flow."""
+
 HISTOGRAM_MEASURES: Final = frozenset(measure.id for measure in _ALL if measure.unit == "ms")
 """Durations, whose quantiles live windows read from a histogram."""
 

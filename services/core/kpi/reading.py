@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from services.core.kpi.contribution import PostingKey
+from services.core.kpi.measures import STOCK_MEASURES
 
 Net: TypeAlias = Iterable[tuple[PostingKey, int]]
 """Postings of any number of cases, such as `posted.items()`."""
@@ -31,18 +32,22 @@ Totals: TypeAlias = dict[tuple[str, str, str], Total]
 
 
 def flow(net: Net, start_ms: int, end_ms: int, before_ms: int | None = None) -> Totals:
-    """What is booked in [start, end). With `before_ms` only what was known before it: the period's end for a provisional figure."""
+    """Flows booked in [start, end). With `before_ms` only what was known before it: the period's end for a provisional figure."""
     return _sum((key, n) for key, n in net if start_ms <= key[4] < end_ms and (before_ms is None or key[3] < before_ms))
 
 
 def stock(net: Net, at_ms: int) -> Totals:
-    """The gauge at T: everything before it. It has one view (O16)."""
-    return _sum((key, n) for key, n in net if key[3] < at_ms)
+    """The gauges at T: the stocks of everything before it. They have one view (O16)."""
+    return _sum((key, n) for key, n in net if key[1] in STOCK_MEASURES and key[3] < at_ms)
 
 
 def settled_stock(net: Net, at_ms: int, before_ms: int | None = None) -> Totals:
-    """The stock at T as it is known today, later corrections included; with `before_ms` as it was known then."""
-    return _sum((key, n) for key, n in net if key[4] < at_ms and (before_ms is None or key[3] < before_ms))
+    """The stocks at T as they are known today, later corrections included; with `before_ms` as they were known then."""
+    return _sum(
+        (key, n)
+        for key, n in net
+        if key[1] in STOCK_MEASURES and key[4] < at_ms and (before_ms is None or key[3] < before_ms)
+    )
 
 
 def by_measure(totals: Totals, engineers: Iterable[str] | None = None) -> dict[str, Total]:

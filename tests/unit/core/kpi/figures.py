@@ -13,8 +13,6 @@ from services.core.kpi.reading import Total, by_measure, flow, settled_stock, st
 from services.core.kpi.walk import Folded, fold_case
 from tests.examples.loader import by_case, milliseconds
 
-NOTHING = Total()
-
 
 @dataclass(frozen=True)
 class World:
@@ -39,20 +37,8 @@ class World:
         who = None if engineers is None else list(engineers)
         flows = by_measure(flow(self.net, start_ms, end_ms, before), who)
         stocks = by_measure(settled_stock(self.net, end_ms, before), who)
-        return {**flows, **{measure: stocks.get(measure, NOTHING) for measure in STOCKS}}
+        return {**flows, **stocks}
 
     def gauge(self, at: str, engineers: Iterable[str] | None = None) -> dict[str, Total]:
         """Stocks by measure at an instant."""
         return by_measure(stock(self.net, milliseconds(at)), engineers)
-
-
-STOCKS = (
-    "dispatch.open",
-    "dispatch.overdue_7",
-    "dispatch.overdue_30",
-    "dispatch.past_day_7",
-    "dispatch.stale_30",
-    "ticket.open",
-    "ticket.unanswered",
-    "complaint.pending",
-)
