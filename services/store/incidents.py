@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -52,12 +53,23 @@ class MisroutedRow:
 
 
 def headers_to_json(headers: tuple[tuple[str, bytes], ...]) -> str:
-    """JSON array of [name, base64 of the value]: header values are bytes of any kind."""
-    return json.dumps([[name, base64.b64encode(value).decode()] for name, value in headers])
+    """JSON array of [name, base64 of the value]: header values are bytes of any kind.
+
+    A name is any text; PostgreSQL's JSON has no NUL, so a backslash escapes it (and itself).
+    """
+    return json.dumps([[_escaped(name), base64.b64encode(value).decode()] for name, value in headers])
 
 
 def headers_from_json(stored: str) -> list[tuple[str, bytes]]:
-    return [(name, base64.b64decode(value)) for name, value in json.loads(stored)]
+    return [(_unescaped(name), base64.b64decode(value)) for name, value in json.loads(stored)]
+
+
+def _escaped(name: str) -> str:
+    return name.replace("\\", "\\\\").replace("\x00", "\\0")
+
+
+def _unescaped(name: str) -> str:
+    return re.sub(r"\\(.)", lambda found: "\x00" if found[1] == "0" else found[1], name, flags=re.DOTALL)
 
 
 async def quarantine(
