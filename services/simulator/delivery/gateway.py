@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Any, Final
@@ -67,7 +67,7 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway(address: str, key: str, *, batch: int = 500, attempts: int = _ATTEMPTS) -> AsyncIterator[Gateway]:
+async def gateway(address: str, key: str, *, batch: int = 1000, attempts: int = _ATTEMPTS) -> AsyncIterator[Gateway]:
     """A gateway at an address like http://127.0.0.1:8101, with an API key of scope ingest."""
     headers = {"authorization": f"Bearer {key}"} if key else {}
     async with httpx.AsyncClient(base_url=address, headers=headers, timeout=60) as client:
@@ -75,19 +75,21 @@ async def gateway(address: str, key: str, *, batch: int = 500, attempts: int = _
 
 
 def _receipt(answer: httpx.Response, events: Sequence[Event]) -> Receipt:
-    if answer.status_code != httpx.codes.ACCEPTED:
+    """202, or 422 when not one event of the request was good: both carry a verdict for each event."""
+    if answer.status_code not in {httpx.codes.ACCEPTED, httpx.codes.UNPROCESSABLE_ENTITY}:
         raise DeliveryError(f"the gateway refused the events: {_why(answer)}")
-    rejections = tuple(_rejections(answer.json(), events))
+    verdicts = answer.json().get("verdicts")
+    if verdicts is None:
+        raise DeliveryError(f"the gateway refused the events: {_why(answer)}")
+    rejections = tuple(_rejections(verdicts, events))
     return Receipt(len(events) - len(rejections), rejections)
 
 
-def _rejections(body: Any, events: Sequence[Event]) -> list[Rejection]:
-    found = []
-    for event, verdict in zip(events, body["verdicts"], strict=True):
+def _rejections(verdicts: list[dict[str, Any]], events: Sequence[Event]) -> Iterator[Rejection]:
+    for event, verdict in zip(events, verdicts, strict=True):
         if verdict["status"] != "accepted":
-            reasons = verdict.get("errors") or [{}]
-            found.append(Rejection(event["id"], reasons[0].get("pointer", ""), reasons[0].get("reason", "")))
-    return found
+            first = (verdict.get("errors") or [{}])[0]
+            yield Rejection(event["id"], first.get("pointer", ""), first.get("reason", ""))
 
 
 def _why(answer: httpx.Response | None) -> str:
