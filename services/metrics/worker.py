@@ -31,6 +31,7 @@ from services.metrics.jobs import every
 from services.metrics.lanes import Done, LaneLimits, Lanes
 from services.metrics.processor import Processor
 from services.metrics.relay import Relay
+from services.metrics.sabotage import FAULTS, LosingLanes
 from services.metrics.telemetry import Telemetry
 from services.metrics.watch import Watch
 from services.metrics.wiring import PositionSource, Wiring
@@ -71,7 +72,10 @@ class Worker:
             batch_events=settings.batch_events,
             room_events=settings.batch_events,
         )
-        self.lanes = Lanes(books, limits, on_done=self._done, on_fault=halt)
+        kind = LosingLanes if settings.test_faults else Lanes
+        self.lanes = kind(books, limits, on_done=self._done, on_fault=halt)
+        if isinstance(self.lanes, LosingLanes):
+            self.lanes.listen()
         self.app: App = build_app(settings, self._wiring(books))
 
     def _wiring(self, books: Books) -> Wiring:
@@ -222,17 +226,22 @@ async def _pool(url: str, size: int) -> asyncpg.Pool:
 
 
 def refuse_guards_outside_tests(settings: MetricsSettings) -> None:
-    """Guards may be removed by the chaos test's negative controls only. Raises SettingsRefused otherwise."""
-    if not settings.test_disable:
-        return
-    unknown = set(settings.test_disable) - GUARDS
-    if unknown or not settings.testing:
-        raise SettingsRefused(
-            f"KAOHE_TEST_DISABLE={','.join(settings.test_disable)} needs KAOHE_TESTING=1 and knows only {', '.join(sorted(GUARDS))}"
+    """Guards are removed, and faults made, for the chaos test only. Raises SettingsRefused otherwise."""
+    _refuse("KAOHE_TEST_DISABLE", settings.test_disable, GUARDS, settings)
+    _refuse("KAOHE_TEST_FAULTS", settings.test_faults, FAULTS, settings)
+    if settings.test_disable:
+        log.critical(
+            "worker.guards_removed", guards=settings.test_disable, warning="figures of this process are wrong by design"
         )
-    log.critical(
-        "worker.guards_removed", guards=settings.test_disable, warning="figures of this process are wrong by design"
-    )
+    if settings.test_faults:
+        log.critical("worker.takes_orders_for_faults", faults=settings.test_faults)
+
+
+def _refuse(name: str, wanted: tuple[str, ...], known: frozenset[str], settings: MetricsSettings) -> None:
+    if wanted and (set(wanted) - known or not settings.testing):
+        raise SettingsRefused(
+            f"{name}={','.join(wanted)} needs KAOHE_TESTING=1 and knows only {', '.join(sorted(known))}"
+        )
 
 
 def _on_signal(stop: asyncio.Event, drain_seconds: float) -> None:

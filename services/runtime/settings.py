@@ -124,8 +124,9 @@ class MetricsSettings(KafkaSettings, DatabaseSettings):
     doubles_seconds: float = Field(10.0, gt=0)
     testing: bool = False
     test_disable: Annotated[tuple[str, ...], NoDecode] = ()  # guards to remove, for the chaos test's negative controls
+    test_faults: Annotated[tuple[str, ...], NoDecode] = ()  # faults that the chaos test may order by signal
 
-    @field_validator("test_disable", mode="before")
+    @field_validator("test_disable", "test_faults", mode="before")
     @classmethod
     def _split_guards(cls, value: object) -> object:
         return _names(value)
