@@ -22,7 +22,7 @@ from services.core.scoring.document import (
 def exact_number(value: object) -> Fraction:
     """An exact number from an integer, a fraction or its text ("0.5", "5/2"); a binary float is refused."""
     if isinstance(value, bool) or not isinstance(value, int | str | Fraction):
-        raise ValueError("must be a number written in digits")  # noqa: TRY004 - pydantic reports ValueError
+        raise ValueError('must be a whole number, or text such as "0.5" or "1/3": it is kept exactly')  # noqa: TRY004 - pydantic reports ValueError
     try:
         return Fraction(value)
     except (ValueError, ZeroDivisionError):
@@ -37,7 +37,7 @@ def _yes_or_no(value: object) -> object:
     return {"yes": True, "no": False}.get(value, value) if isinstance(value, str) else value
 
 
-Exact = Annotated[Fraction, PlainValidator(exact_number)]
+Exact = Annotated[Fraction, PlainValidator(exact_number, json_schema_input_type=int | str)]
 Floor = Annotated[Fraction | None, PlainValidator(_floor)]
 YesNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]

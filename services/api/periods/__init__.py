@@ -1,0 +1,1 @@
+"""Freezing a period, reading what was frozen, and verifying it."""
