@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 import asyncpg
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.api.kpis.rosters import Rosters
 from services.core.kpi.definitions import Definitions
 from services.runtime.clock import Clock
 
@@ -26,6 +27,7 @@ class Context:
     engine: AsyncEngine
     clock: Clock
     definitions: Definitions
+    rosters: Rosters = field(default_factory=Rosters)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[asyncpg.Connection]:

@@ -148,33 +148,64 @@ async def events_of(connection: asyncpg.Connection, shard: int, case_id: str) ->
     return [RecordedEvent(**row) for row in rows]
 
 
-async def oldest_standing(
-    connection: asyncpg.Connection, selection: Selection, *, until_ms: int, stock: int
-) -> int | None:
-    """Since when (epoch ms) the oldest of `stock` standing items stands; None when there are none.
+async def bodies_before(
+    connection: asyncpg.Connection,
+    shard: int,
+    case_ids: Sequence[str],
+    *,
+    before_ms: int,
+    before_seq: int | None,
+) -> dict[str, list[bytes]]:
+    """The recorded events of cases with event time before an instant and, as of a cutoff, seq before it. In no particular order."""
+    rows = await connection.fetch(
+        """SELECT case_id, body FROM ledger
+           WHERE shard = $1 AND case_id = ANY($2::text[]) AND time_ms < $3 AND ($4::bigint IS NULL OR seq < $4)""",
+        shard,
+        list(case_ids),
+        before_ms,
+        before_seq,
+    )
+    found: dict[str, list[bytes]] = {case_id: [] for case_id in case_ids}
+    for row in rows:
+        found[row["case_id"]].append(row["body"])
+    return found
 
-    A line of a stock is booked on the instant at which it nominally begins, also when a correction posted it later.
-    Walks back in growing steps until it has met as many standing items as the buckets count, so the cost follows the age of the
-    oldest one, not the length of the history.
+
+async def oldest_standing(
+    connection: asyncpg.Connection,
+    measure: str,
+    stock: Mapping[str, int],
+    *,
+    until_ms: int,
+    cutoff: Mapping[int, int] | None = None,
+) -> dict[str, int]:
+    """For each actor with a stock at `until_ms`, since when (epoch ms) the oldest item stands.
+
+    A line of a stock is booked on the instant at which it nominally begins, also when a correction posted it later. The search walks
+    back in growing steps until it has met as many standing items as the buckets count, so its cost follows the age of the oldest item,
+    not the length of the history.
     """
-    if stock <= 0:
-        return None
-    for back_ms in (*(days * 86_400_000 for days in (1, 4, 16, 64)), None):
-        from_ms = -_FOREVER_MS if back_ms is None else until_ms - back_ms
-        row = await connection.fetchrow(
-            f"""SELECT count(*) AS standing, min(since_ms) AS since_ms FROM (
-                    SELECT max(book_ms) FILTER (WHERE n > 0) AS since_ms FROM (
-                        SELECT j.shard, j.case_id, j.engineer, j.book_ms, sum(j.n) AS n {_SELECTED} AND j.at_ms >= $9
-                        GROUP BY 1, 2, 3, 4
-                    ) AS line GROUP BY shard, case_id, engineer HAVING sum(n) > 0
-                ) AS item""",  # noqa: S608 - constants of this module
-            *_parameters(selection),
-            from_ms,
-        )
-        if row is not None and (row["standing"] >= stock or back_ms is None):
-            since_ms: int | None = row["since_ms"]
-            return since_ms
-    return None
+    found: dict[str, int] = {}
+    missing = {actor for actor, items in stock.items() if items > 0}
+    for back_ms in (*(days * 86_400_000 for days in (1, 4, 16, 64)), _FOREVER_MS // 2):
+        if not missing:
+            break
+        selection = Selection([Allowed(actor) for actor in sorted(missing)], [measure], None, until_ms, cutoff)
+        rows = await connection.fetch(_STANDING, *_parameters(selection), until_ms - back_ms)
+        done = {row["engineer"]: row["since_ms"] for row in rows if row["standing"] >= stock[row["engineer"]]}
+        found |= done
+        missing -= done.keys()
+    return found
+
+
+async def foreseen_cases(connection: asyncpg.Connection, selection: Selection) -> list[tuple[int, str, str]]:
+    """(shard, case, actor) of lines that stand ahead: of those that begin at or after `at_from_ms` and were not taken back."""
+    rows = await connection.fetch(
+        f"""SELECT j.shard, j.case_id, j.engineer {_SELECTED}
+            GROUP BY 1, 2, 3 HAVING sum(j.n) > 0 ORDER BY 1, 2, 3""",
+        *_parameters(selection),
+    )
+    return [(row["shard"], row["case_id"], row["engineer"]) for row in rows]
 
 
 _LINE = """j.shard, j.seq, j.ordinal, j.recorded_at, j.case_id, j.engineer AS actor, j.measure, j.dim, j.at_ms, j.book_ms, j.value,
@@ -186,6 +217,15 @@ _SELECTED = """
     LEFT JOIN unnest($7::int[], $8::bigint[]) AS cut(shard, seq) ON cut.shard = j.shard
     WHERE j.measure = ANY($4::text[]) AND j.at_ms >= $5 AND j.at_ms < $6
         AND (cardinality($7::int[]) = 0 OR j.seq < coalesce(cut.seq, 0))"""
+
+
+_STANDING = f"""
+    SELECT engineer, count(*) AS standing, min(since_ms) AS since_ms FROM (
+        SELECT engineer, max(book_ms) FILTER (WHERE n > 0) AS since_ms FROM (
+            SELECT j.shard, j.case_id, j.engineer, j.book_ms, sum(j.n) AS n {_SELECTED} AND j.at_ms >= $9
+            GROUP BY 1, 2, 3, 4
+        ) AS line GROUP BY shard, case_id, engineer HAVING sum(n) > 0
+    ) AS item GROUP BY engineer"""  # noqa: S608 - constants of this module
 
 
 def _parameters(selection: Selection) -> tuple[object, ...]:

@@ -70,6 +70,14 @@ async def latest_version(connection: asyncpg.Connection) -> int:
     return version
 
 
+async def version_at(connection: asyncpg.Connection, instant: datetime) -> int:
+    """The version in force at an instant, 0 before the first import."""
+    version: int = await connection.fetchval(
+        "SELECT coalesce(max(version), 0) FROM roster_version WHERE recorded_at <= $1", instant
+    )
+    return version
+
+
 async def load(connection: asyncpg.Connection, version: int | None = None) -> StoredRoster | None:
     """The roster at a version (None: the newest). None when there is no such version."""
     wanted = await latest_version(connection) if version is None else version
