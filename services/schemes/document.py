@@ -18,7 +18,12 @@ Path: TypeAlias = tuple[str | int, ...]
 
 
 class _ExactLoader(yaml.SafeLoader):
-    """Safe YAML in which 0.5 is one half."""
+    """Safe YAML in which 0.5 is one half. Anchors are refused: a scheme is read by people, from top to bottom."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(None, None, "aliases are not used here", self.peek_event().start_mark)
+        return super().compose_node(parent, index)
 
 
 def _exact(loader: _ExactLoader, node: yaml.ScalarNode) -> Fraction:
@@ -50,24 +55,30 @@ class Document:
 
 def read(text: str, file: str) -> Document:
     """Parse one YAML mapping. Raises SchemeError with the line."""
-    loader = _ExactLoader(text)
+    lines: dict[Path, int] = {}
     try:
-        node = loader.get_single_node()
-        lines: dict[Path, int] = {}
-        if node is not None:
-            _mark(node, (), lines, file)
-        content = loader.construct_document(node) if node is not None else None
+        content = _parsed(text, lines, file)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark is not None else 1
         raise SchemeError(file, [Fault(line, "document", error.problem or "is no YAML")]) from None
     except yaml.YAMLError as error:
         raise SchemeError(file, [Fault(1, "document", str(error))]) from None
-    finally:
-        loader.dispose()
     if not isinstance(content, dict):
         raise SchemeError(file, [Fault(1, "document", "must be a mapping")])
     return Document(file, content, lines)
+
+
+def _parsed(text: str, lines: dict[Path, int], file: str) -> Any:
+    loader = _ExactLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _mark(node, (), lines, file)
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
 
 
 def _mark(node: yaml.Node, path: Path, lines: dict[Path, int], file: str) -> None:
@@ -78,7 +89,8 @@ def _mark(node: yaml.Node, path: Path, lines: dict[Path, int], file: str) -> Non
             name = str(key.value)
             if name in seen:
                 raise SchemeError(
-                    file, [Fault(key.start_mark.line + 1, "/".join(map(str, path)), f"{name!r} stands twice")]
+                    file,
+                    [Fault(key.start_mark.line + 1, "/".join(map(str, path)) or "document", f"{name!r} stands twice")],
                 )
             seen.add(name)
             lines[*path, name] = key.start_mark.line + 1
