@@ -33,7 +33,11 @@ Totals: TypeAlias = dict[tuple[str, str, str], Total]
 
 def flow(net: Net, start_ms: int, end_ms: int, before_ms: int | None = None) -> Totals:
     """Flows booked in [start, end). With `before_ms` only what was known before it: the period's end for a provisional figure."""
-    return _sum((key, n) for key, n in net if start_ms <= key[4] < end_ms and (before_ms is None or key[3] < before_ms))
+    return _sum(
+        (key, n)
+        for key, n in net
+        if key[1] not in STOCK_MEASURES and start_ms <= key[4] < end_ms and (before_ms is None or key[3] < before_ms)
+    )
 
 
 def stock(net: Net, at_ms: int) -> Totals:
