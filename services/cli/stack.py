@@ -107,8 +107,12 @@ def down(
 
 def _stack(home: Path | None) -> Stack:
     from services.runtime.settings import StackSettings
-    from services.stack.stack import Stack
+    from services.stack.errors import LocalExtraMissing
 
+    try:
+        from services.stack.stack import Stack
+    except ModuleNotFoundError as error:
+        raise LocalExtraMissing(str(error.name)) from error
     return Stack(StackSettings() if home is None else StackSettings(home=home))
 
 

@@ -2,12 +2,12 @@
 
 import asyncio
 from contextlib import suppress
-from urllib.parse import urlsplit
 
 import asyncpg
 
 from services.stack.errors import Unreachable, WrongVersion
 from services.stack.kafka_probe import METADATA, api_versions
+from services.stack.postgres import public_address
 
 POSTGRES_MINIMUM = 15
 METADATA_WITH_TOPIC_IDS = 10  # Kafka 2.8: a recreated topic can be told from the old one
@@ -34,7 +34,7 @@ def check_kafka(brokers: str, timeout_seconds: float = 5.0) -> None:
 
 async def check_database(url: str, setting: str, timeout_seconds: float = 5.0) -> None:
     """Raise Unreachable or WrongVersion, naming the setting that holds the address; the password is never shown."""
-    where = _without_password(url)
+    where = public_address(url)
     try:
         connection = await asyncpg.connect(url, timeout=timeout_seconds)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
@@ -52,10 +52,3 @@ async def check_database(url: str, setting: str, timeout_seconds: float = 5.0) -
             f"PostgreSQL at {where} is version {number // 10_000}",
             f"use {POSTGRES_MINIMUM} or newer, or unset {setting} so that Kaohe starts its own",
         )
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    user, _, place = parts.netloc.rpartition("@")
-    name = user.partition(":")[0]
-    return parts._replace(netloc=f"{name}@{place}" if name else place).geturl()

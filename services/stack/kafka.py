@@ -37,6 +37,8 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 message.max.bytes=2097152
 log.retention.check.interval.ms=60000
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
 log.cleaner.dedupe.buffer.size=16777216
 """
 
@@ -77,6 +79,11 @@ class KafkaServer(Server):
     def brokers(self) -> str:
         """The broker list for clients."""
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def address(self) -> str:
+        """The broker list."""
+        return self.brokers
 
     @property
     def data(self) -> Path:
@@ -128,8 +135,6 @@ class KafkaServer(Server):
             "-Djava.awt.headless=true",
             "-XX:+UseG1GC",
             "-XX:MaxGCPauseMillis=20",
-            "-XX:TieredStopAtLevel=4",
-            "-Xshare:auto",
             "--enable-native-access=ALL-UNNAMED",
         ]
         return [str(_java_executable()), *options, "-cp", os.pathsep.join(map(str, self._jars)), *arguments]

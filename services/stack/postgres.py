@@ -114,6 +114,11 @@ class PostgresServer(Server):
         return f"postgresql://{role}:{password}@/{database}?host={quote(str(self.sockets))}&port={self._socket_port}"
 
     @property
+    def address(self) -> str:
+        """The application's address without its password."""
+        return public_address(self.app_url)
+
+    @property
     def app_url(self) -> str:
         """The application's address of the database `kaohe`."""
         return self.url(APPLICATION)
@@ -241,6 +246,17 @@ class PostgresServer(Server):
     def port_is_free(self) -> bool:
         """Whether the configured loopback port can be had."""
         return not self.port or is_free(self.port)
+
+
+def public_address(url: str) -> str:
+    """A database address without its password.
+
+    >>> public_address("postgresql://app:secret@/kaohe?host=/run/pg")
+    'postgresql://app@/kaohe?host=/run/pg'
+    """
+    scheme, _, rest = url.partition("://")
+    user, at, place = rest.rpartition("@")
+    return f"{scheme}://{user.partition(':')[0]}{at}{place}"
 
 
 def _programs() -> Path:

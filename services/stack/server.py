@@ -32,6 +32,11 @@ class Server(ABC):
     def command(self) -> Command:
         """The process to run."""
 
+    @property
+    @abstractmethod
+    def address(self) -> str:
+        """Where clients find it, for people to read: no password."""
+
     @abstractmethod
     def answers(self) -> bool:
         """Whether it serves its clients now. Answers within a second."""

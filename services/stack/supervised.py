@@ -19,9 +19,9 @@ ATTEMPTS_AT_START = 3  # so often may a process fail before the stack's first st
 class Supervised:
     """Keeps one server running until told to stop. `on_change` is called whenever its report changes."""
 
-    def __init__(self, server: Server, address: str, on_change: Callable[[], None]) -> None:
+    def __init__(self, server: Server, on_change: Callable[[], None]) -> None:
         self.server = server
-        self.report = ProcessReport(server.name, address=address, log=str(server.log))
+        self.report = ProcessReport(server.name, address=server.address, log=str(server.log))
         self._on_change = on_change
         # Settled once: with the first health, or with the error when the start is given up.
         self._decided: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -114,6 +114,7 @@ class Supervised:
         self.report.state = state
         self.report.detail = detail
         self.report.pid = self.server.pid
+        self.report.address = self.server.address
         if started:
             self.report.started_ms = SystemClock().now_ms()
         self._on_change()

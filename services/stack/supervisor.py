@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -17,7 +17,7 @@ from services.runtime.topics import TopicError, ensure_topics
 from services.stack.errors import DiskFull, NotAllowed, StackError, StartFailed, Unreachable
 from services.stack.existing import check_database, check_kafka
 from services.stack.kafka import KafkaServer
-from services.stack.postgres import PostgresServer
+from services.stack.postgres import PostgresServer, public_address
 from services.stack.preflight import check_machine
 from services.stack.running import write_environment
 from services.stack.state import Phase, StackState, write_state
@@ -84,7 +84,7 @@ class Supervisor:
 
     async def _bring_up_servers(self) -> tuple[str, str, str]:
         """Kafka and PostgreSQL, side by side: broker list, application's address, owner's address."""
-        steps: list[Awaitable[None]] = []
+        steps: list[Coroutine[None, None, None]] = []
         settings = self.settings
         logs = self.home / "logs"
         if settings.kafka_brokers is None:
@@ -113,8 +113,7 @@ class Supervisor:
 
     async def _start_server(self, server: KafkaServer | PostgresServer) -> None:
         await asyncio.to_thread(server.prepare)
-        address = server.brokers if isinstance(server, KafkaServer) else public_address(server.app_url)
-        supervised = Supervised(server, address, self._report)
+        supervised = Supervised(server, self._report)
         self._servers.append(supervised)
         self.state.processes.append(supervised.report)
         await supervised.start()
@@ -122,8 +121,7 @@ class Supervisor:
     async def _bring_up_workers(self, environment: Mapping[str, str]) -> None:
         self._workers = []
         for worker in workers(self.settings, environment):
-            address = worker.url if worker.port else ""
-            supervised = Supervised(worker, address, self._report)
+            supervised = Supervised(worker, self._report)
             self._workers.append(supervised)
             self.state.processes.append(supervised.report)
             if worker.name in ("api", "ingest"):
@@ -194,16 +192,12 @@ class Supervisor:
         write_state(self.home, self.state)
 
 
-async def _all(steps: list[Awaitable[None]]) -> None:
-    """Await all; when some fail, raise the first failure once all have ended, so that nothing starts behind our back."""
-    results = await asyncio.gather(*steps, return_exceptions=True)
-    failure = next((result for result in results if isinstance(result, BaseException)), None)
-    if failure is not None:
-        raise failure
-
-
-def public_address(url: str) -> str:
-    """A database address without its password."""
-    scheme, _, rest = url.partition("://")
-    user, at, place = rest.partition("@")
-    return f"{scheme}://{user.partition(':')[0]}{at}{place}"
+async def _all(steps: Sequence[Coroutine[None, None, None]]) -> None:
+    """Await all side by side; the first failure ends the waiting for the others and is raised."""
+    tasks = [asyncio.ensure_future(step) for step in steps]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
