@@ -7,7 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from fastapi import APIRouter, Depends, FastAPI
+import asyncpg
+import sqlalchemy.exc
+import structlog
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
 from services.api import health
@@ -24,11 +27,25 @@ from services.core.kpi.definitions import Definitions
 from services.runtime import problems
 from services.runtime.clock import Clock, SystemClock
 from services.runtime.keyring import Keyring
+from services.runtime.problems import Problem
 from services.runtime.settings import ApiSettings
 from services.store.database import create_engine, create_pool
 from services.store.keys import KeyTable
 
+log = structlog.get_logger(__name__)
+
 ROUTERS: Final = (kpis.router, cases.router, stream.router, roster.router, completeness.router)
+DATABASE_AWAY: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    sqlalchemy.exc.InterfaceError,
+    sqlalchemy.exc.OperationalError,
+    OSError,
+    TimeoutError,
+)
+"""Faults of the way to the database, not of the request: a retry may succeed."""
 OPEN: Final = frozenset({"/livez", "/readyz", "/metrics"})
 
 DESCRIPTION = """
@@ -56,6 +73,8 @@ def create_app(settings: ApiSettings, *, clock: Clock | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.clock = clock or SystemClock()
     problems.install(app)
+    for fault in DATABASE_AWAY:
+        app.add_exception_handler(fault, _on_database_away)
     app.add_middleware(RequestLog)
     app.include_router(health.router)
     for router in (*ROUTERS, _description(), *_periods()):
@@ -81,12 +100,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await pool.close()
 
 
+async def _on_database_away(_request: Request, fault: Exception) -> Response:
+    log.warning("database.away", fault=type(fault).__name__)
+    return Problem(
+        503, "database-away", "The database does not answer right now", headers={"Retry-After": "2"}
+    ).response()
+
+
 def _description() -> APIRouter:
     """The OpenAPI document, for holders of a key."""
     router = APIRouter(tags=["description"])
 
     @router.get("/openapi.json", operation_id="openapi", summary="This description", include_in_schema=False)
-    async def openapi(request: Any) -> dict[str, Any]:
+    async def openapi(request: Request) -> dict[str, Any]:
         return dict(request.app.openapi())
 
     return router

@@ -38,6 +38,11 @@ class Context:
         ):
             yield cast("asyncpg.Connection", connection)
 
+    @staticmethod
+    def plain(pooled: object) -> asyncpg.Connection:
+        """A pool's proxy as the connection that it behaves as."""
+        return cast("asyncpg.Connection", pooled)
+
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[asyncpg.Connection]:
         """One request, one transaction: everything is written or nothing."""

@@ -12,35 +12,34 @@ import asyncpg
 
 
 @dataclass(frozen=True, slots=True)
-class Touched:
-    """An actor with new postings, and the first instant ahead of `now` at which one of them begins to act (None: none)."""
+class Heads:
+    """Where the database stands: the last seq of each shard, and the roster's version."""
 
-    actor: str
-    next_at_ms: int | None
-
-
-async def seqs(connection: asyncpg.Connection) -> dict[int, int]:
-    """The last seq of each shard: the one small read that serves every viewer."""
-    rows = await connection.fetch("SELECT shard, seq FROM shard_head ORDER BY shard")
-    return {row["shard"]: row["seq"] for row in rows}
+    seqs: Mapping[int, int]
+    roster_version: int
 
 
-async def touched(
-    connection: asyncpg.Connection, since: Mapping[int, int], until: Mapping[int, int], now_ms: int
-) -> list[Touched]:
+async def heads(connection: asyncpg.Connection) -> Heads:
+    """The one small read that serves every viewer."""
+    rows = await connection.fetch(
+        """SELECT shard, seq FROM shard_head
+           UNION ALL SELECT -1, coalesce(max(version), 0) FROM roster_version"""
+    )
+    found = {row["shard"]: row["seq"] for row in rows}
+    return Heads({shard: seq for shard, seq in found.items() if shard >= 0}, found[-1])
+
+
+async def touched(connection: asyncpg.Connection, since: Mapping[int, int], until: Mapping[int, int]) -> set[str]:
     """The actors with postings of seq in (since, until] of each shard; a shard without `since` is new."""
     changed = {shard: (since.get(shard, 0), last) for shard, last in until.items() if since.get(shard, 0) < last}
     rows = await connection.fetch(
-        """SELECT j.engineer, min(j.at_ms) FILTER (WHERE j.at_ms >= $4) AS next_at_ms
-           FROM unnest($1::int[], $2::bigint[], $3::bigint[]) AS c(shard, after, last)
-           JOIN journal j ON j.shard = c.shard AND j.seq > c.after AND j.seq <= c.last
-           GROUP BY j.engineer""",
+        """SELECT DISTINCT j.engineer FROM unnest($1::int[], $2::bigint[], $3::bigint[]) AS c(shard, after, last)
+           JOIN journal j ON j.shard = c.shard AND j.seq > c.after AND j.seq <= c.last""",
         list(changed),
         [after for after, _ in changed.values()],
         [last for _, last in changed.values()],
-        now_ms,
     )
-    return [Touched(row["engineer"], row["next_at_ms"]) for row in rows]
+    return {row["engineer"] for row in rows}
 
 
 async def next_at(

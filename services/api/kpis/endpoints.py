@@ -100,7 +100,7 @@ async def list_kpis(
     ] = None,
 ) -> KpiPage:
     """By subject, then in the order of the indicators; what belongs to nobody comes last, under the id null."""
-    indicators = [_indicator(name) for name in dict.fromkeys(indicator or INDICATORS)]
+    indicators = [indicator_named(name) for name in dict.fromkeys(indicator or INDICATORS)]
     question = _with(asked, indicators)
     names = [found.id for found in indicators]
     place = Place.of("kpis", question.level, question.window, question.view, question.ids, names, question.as_of)
@@ -122,7 +122,7 @@ async def list_kpis(
 @router.get("/kpis/{indicator}", operation_id="getKpi", summary="One figure", responses=FIGURE_PROBLEMS)
 async def get_kpi(*, context: Ctx, _key: Reader, asked: Asked, indicator: str) -> KpiAnswer:
     """The figure of exactly one subject: give one `id`, or `unattributed`."""
-    question = _with(_of_one(asked), [_indicator(indicator)])
+    question = _with(_of_one(asked), [indicator_named(indicator)])
     found = await _answered(context, question, None, None)
     return KpiAnswer(as_of=found.as_of, kpi=found.items[0])
 
@@ -138,7 +138,7 @@ async def list_postings(*, context: Ctx, _key: Reader, asked: Asked, paging: Pag
 
     Summed over all pages the nets are the figure. Cases whose postings cancel out are left out.
     """
-    question = _with(_of_one(asked), [_indicator(indicator)])
+    question = _with(_of_one(asked), [indicator_named(indicator)])
     place = Place.of(
         "postings", question.level, question.ids, question.window, question.view, indicator, question.as_of
     )
@@ -172,7 +172,8 @@ def _no_checkpoint() -> Problem:
     return Problem(404, "unknown-checkpoint", "No checkpoint was recorded then", "GET /v1/checkpoints lists them.")
 
 
-def _indicator(name: str) -> Indicator:
+def indicator_named(name: str) -> Indicator:
+    """An indicator by its id, else 404."""
     found = INDICATORS.get(name)
     if found is None:
         raise Problem(404, "unknown-indicator", "There is no such indicator", f"{name}: GET /v1/indicators lists them.")

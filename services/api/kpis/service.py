@@ -45,12 +45,13 @@ class KpiQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What an answer rests on: the instant T, the recorded cut if the past is asked for, the roster."""
+    """What an answer rests on: the instant T, the cut through the journal, the roster. `live`: the cut is the present state."""
 
     at_ms: int
-    checkpoint: Checkpoint | None
     cutoff: dict[int, int]
     dated: DatedRoster
+    live: bool = True
+    checkpoint: Checkpoint | None = None
 
     def as_of(self, definition_version: int) -> AsOf:
         """The ground as it goes out."""
@@ -65,11 +66,12 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Figures by subject and indicator, and whether there are more."""
+    """Figures by subject and indicator, whether there are more, and the actors whose postings can matter."""
 
     as_of: AsOf
     items: Sequence[Kpi]
     more: bool
+    actors: frozenset[str]
 
 
 async def answer(
@@ -84,7 +86,21 @@ async def answer(
 
     Raises NoCheckpointError, UnknownWindowError.
     """
-    ground = await stand(context, connection, question)
+    return await answer_on(
+        context, connection, question, await stand(context, connection, question), after=after, limit=limit
+    )
+
+
+async def answer_on(
+    context: Context,
+    connection: asyncpg.Connection,
+    question: KpiQuestion,
+    ground: Ground,
+    *,
+    after: tuple[SubjectKey, int] | None = None,
+    limit: int | None = None,
+) -> Answer:
+    """The same on a given ground. Raises UnknownWindowError."""
     asked, frame = await prepare(context, connection, question, ground)
     subjects = [
         subject
@@ -100,7 +116,7 @@ async def answer(
         if after is None or (subject_key(subject), place) > after
     ]
     more = limit is not None and (len(items) > limit or len(page) < len(subjects))
-    return Answer(ground.as_of(context.definitions.version), items[:limit], more)
+    return Answer(ground.as_of(context.definitions.version), items[:limit], more, frozenset(asked.actors))
 
 
 async def prepare(
@@ -116,7 +132,7 @@ async def prepare(
         view=view,
         measures=measures_of(question.indicators, view),
         exact=question.exact,
-        cutoff=None if ground.checkpoint is None else ground.cutoff,
+        cutoff=None if ground.live else ground.cutoff,
     )
     return await ask(connection, asked, ground.dated, context.definitions), Frame(window, view, question.exact)
 
@@ -127,7 +143,7 @@ async def stand(context: Context, connection: asyncpg.Connection, question: KpiQ
     if question.as_of is None:
         at_ms = context.clock.now_ms() if question.at_ms is None else question.at_ms
         cutoff = {shard: seq + 1 for shard, seq in seen.seqs.items()}
-        return Ground(at_ms, None, cutoff, await context.rosters.at(connection, seen.roster_version))
+        return Ground(at_ms, cutoff, await context.rosters.at(connection, seen.roster_version))
     if isinstance(question.as_of, datetime):
         found = await asof.checkpoint_at(connection, question.as_of)
     else:
@@ -137,7 +153,7 @@ async def stand(context: Context, connection: asyncpg.Connection, question: KpiQ
     cutoff = {shard: found.cutoff.get(shard, 0) for shard in seen.seqs}
     dated = await context.rosters.at(connection, await roster.version_at(connection, found.recorded_at))
     at_ms = to_ms(found.recorded_at) if question.at_ms is None else question.at_ms
-    return Ground(at_ms, found, cutoff, dated)
+    return Ground(at_ms, cutoff, dated, live=False, checkpoint=found)
 
 
 def subjects_of(asked: Asked, ids: frozenset[SubjectId] | None) -> list[SubjectId]:

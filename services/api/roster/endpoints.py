@@ -49,7 +49,11 @@ class RosterVersion(BaseModel):
 
 
 @router.get(
-    "", operation_id="getRoster", summary="The roster at a version", responses=responses(304, 400, 401, 403, 404, 422)
+    "",
+    operation_id="getRoster",
+    summary="The roster at a version",
+    response_model=RosterAt,
+    responses=responses(304, 400, 401, 403, 404, 422),
 )
 async def get_roster(
     *,
