@@ -104,11 +104,12 @@ class Child:
             self.kill()
 
 
-def tail(log: Path, lines: int = 20) -> list[str]:
-    """The last lines of a log, oldest first; none if there is no log."""
+def tail(log: Path, lines: int = 20, *, since: int = 0) -> list[str]:
+    """The last lines of a log from byte `since` on, oldest first; none if there is no log."""
     if not log.exists():
         return []
     with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 64 * 1024))
+        size = log.stat().st_size
+        file.seek(max(since if since <= size else 0, size - 64 * 1024))  # a log that is shorter was begun anew
         text = file.read().decode("utf-8", "replace")
     return text.splitlines()[-lines:]

@@ -70,10 +70,10 @@ class PostgresServer(Server):
     name = "PostgreSQL"
     damage = (
         "is not a valid data directory",
+        "/global/pg_control",
         "could not locate a valid checkpoint record",
         "invalid primary checkpoint record",
         "invalid checkpoint record",
-        'could not open file "global/pg_control"',
         "incorrect checksum in control file",
         "page verification failed",
         "PANIC:",
@@ -202,6 +202,7 @@ class PostgresServer(Server):
             launch, env=_environment(), input=text, capture_output=True, text=True, timeout=120, check=False, cwd="/"
         )
         if done.returncode != 0:
+            self._mark_log()
             self.log.parent.mkdir(parents=True, exist_ok=True)
             with self.log.open("a", encoding="utf-8") as log:
                 log.write(done.stdout + done.stderr)

@@ -23,6 +23,7 @@ class Server(ABC):
         self.home = home.absolute()
         self.log = log.absolute()
         self.child: Child | None = None
+        self._log_mark = 0  # where the log of the present attempt begins; what earlier ones said is not its reason
 
     @abstractmethod
     def prepare(self) -> None:
@@ -57,6 +58,7 @@ class Server(ABC):
 
     def spawn(self) -> None:
         """Start the process; returns at once. Call it on the main thread."""
+        self._mark_log()
         self.child = Child.start(self.command())
 
     def wait(self) -> None:
@@ -86,9 +88,12 @@ class Server(ABC):
         if self.child is not None:
             self.child.kill()
 
+    def _mark_log(self) -> None:
+        self._log_mark = self.log.stat().st_size if self.log.exists() else 0
+
     def explain(self, reason: str) -> StackError:
         """The error that the end of the log speaks for."""
-        lines = tail(self.log, 200)
+        lines = tail(self.log, 200, since=self._log_mark)
         text = "\n".join(lines)
         if any(sign in text for sign in NO_SPACE):
             return DiskFull(self.home, shutil.disk_usage(self.home).free // 2**20, None)

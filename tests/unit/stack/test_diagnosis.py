@@ -25,7 +25,7 @@ def postgres(folder: Path) -> Server:
         (kafka, "java.io.IOException: No space left on device", DiskFull),
         (postgres, 'PANIC:  could not write to file "pg_wal/xlogtemp.7": No space left on device', DiskFull),
         (postgres, "FATAL:  could not locate a valid checkpoint record at 0/3F", DataDamaged),
-        (postgres, 'FATAL:  could not open file "global/pg_control": No such file', DataDamaged),
+        (postgres, 'DETAIL:  but could not open file "/d/global/pg_control": No such file', DataDamaged),
         (kafka, "RuntimeException: No readable meta.properties files found.", DataDamaged),
         (kafka, "Address already in use", StartFailed),
         (postgres, "could not map anonymous shared memory: Cannot allocate memory", StartFailed),
