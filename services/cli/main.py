@@ -4,15 +4,26 @@ import importlib
 import logging
 import os
 import sys
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
-import click
 import typer
 from rich.console import Console
 
 from services.cli.errors import explain
 
 DEBUG: Final = "KAOHE_DEBUG"
+
+
+@runtime_checkable
+class WrongUse(Protocol):
+    """An unknown command or a bad option. By its shape: which class it is depends on where typer keeps its click."""
+
+    exit_code: int
+
+    def show(self) -> None:
+        """Print the usage and what is wrong."""
+        ...
+
 
 app = typer.Typer(
     name="kaohe",
@@ -58,13 +69,13 @@ def run() -> None:
     logging.basicConfig(level=logging.WARNING if debug else logging.CRITICAL)
     try:
         sys.exit(app(standalone_mode=False) or 0)
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         Console(stderr=True).print("[yellow]Stopped.[/yellow]")
         sys.exit(130)
-    except click.ClickException as wrong_use:
-        wrong_use.show()
-        sys.exit(wrong_use.exit_code)
     except Exception as fault:
+        if isinstance(fault, WrongUse):
+            fault.show()
+            sys.exit(fault.exit_code)
         if debug:
             raise
         line, code = explain(fault)

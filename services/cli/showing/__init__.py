@@ -1,0 +1,1 @@
+"""What the demo shows: the API's answers as tables in a terminal."""

@@ -1,0 +1,75 @@
+"""A frozen period on the terminal: everybody's score, one statement in full, what verification found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from rich.table import Table
+
+JSON = dict[str, Any]
+
+
+def sum_of_lines(statement: JSON) -> Fraction:
+    """Σ of the statement's lines, exact."""
+    return sum((Fraction(line["points"]["fraction"]) for line in statement["lines"]), Fraction(0))
+
+
+def people(scores: Sequence[JSON], title: str) -> Table:
+    """Everybody: place, score, money; or why there is none."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, header_style="dim", pad_edge=False)
+    for name in ("", "", "分公司 branch"):
+        table.add_column(name)
+    for name in ("名次 place", "得分 score", "奖罚 proposed"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for person in scores:
+        table.add_row(
+            person["person"],
+            person["name"] or "",
+            person["branch"],
+            person["rank"] or "–",
+            _rounded(person["total"]),
+            (person["money"] or {}).get("proposed", ""),
+            (person["reason"] or {}).get("zh", ""),
+        )
+    return table
+
+
+def statement(found: JSON) -> Table:
+    """One person's statement: every line, and their sum."""
+    person, snapshot = found["person"], found["snapshot"]
+    table = Table(
+        title=f"{found['scheme']['zh']} {snapshot['period']}: {person['name']} ({person['person']}, {person['branch']})",
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        box=None,
+        pad_edge=False,
+        show_footer=True,
+    )
+    table.add_column("", justify="right")
+    table.add_column("项目 criterion", overflow="fold", max_width=34)
+    table.add_column("算式 arithmetic", overflow="fold", footer="Σ")
+    table.add_column("得分 points", justify="right", footer=_fraction(found["lines_sum"]))
+    table.add_column("依据 seed", style="dim")
+    for line in found["lines"]:
+        table.add_row(
+            str(line["no"]),
+            f"{line['criterion']} {line['words']['zh']}",
+            line["arithmetic"],
+            _fraction(line["points"]),
+            line["seed"],
+        )
+    return table
+
+
+def _rounded(number: JSON | None) -> str:
+    return "–" if number is None else f"{float(number['decimal']):.2f}"
+
+
+def _fraction(number: JSON) -> str:
+    """Exact, and rounded beside it where it is no whole number."""
+    exact = Fraction(number["fraction"])
+    return str(exact) if exact.denominator == 1 else f"{exact} = {float(exact):.2f}"
