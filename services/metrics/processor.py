@@ -138,7 +138,9 @@ class Processor:
         shard, topic = batch.partition, batch.topic
         head = await heads.lock_head(connection, shard, lock="shard_lock" not in self._disabled)
         if head.core_version > CORE_VERSION:
-            raise WorkerOutdated(f"shard {shard} was written by core {head.core_version}, this worker has {CORE_VERSION}")
+            raise WorkerOutdated(
+                f"shard {shard} was written by core {head.core_version}, this worker has {CORE_VERSION}"
+            )
         stored = await heads.position(connection, topic, shard)
         if stored is None:
             raise InvariantBroken(f"{topic}[{shard}] has no recorded log start")
@@ -160,7 +162,7 @@ class Processor:
         await journal.append(connection, postings.rows)
         await buckets.add(connection, shard, postings.sums)
         await buckets.add_bins(connection, shard, postings.bins)
-        await self._keep_incidents(connection, shard, topic, seq, reading, admitted.conflicts)
+        await self._keep_incidents(connection, (shard, topic, seq), reading, admitted.conflicts)
         await heads.record_commit(
             connection,
             CommitRow(
@@ -220,17 +222,18 @@ class Processor:
         for item in fresh:
             by_case.setdefault(item.decoded.partitionkey, []).append(event_from_decoded(item.decoded))
         await incidents.touch_sources(connection, shard, _watermarks(items))
-        return _Admitted(by_case, len(fresh), duplicates, [_conflict(order, item) for order, item in enumerate(conflicts)])
+        return _Admitted(
+            by_case, len(fresh), duplicates, [_conflict(order, item) for order, item in enumerate(conflicts)]
+        )
 
+    @staticmethod
     async def _keep_incidents(
-        self,
         connection: asyncpg.Connection,
-        shard: int,
-        topic: str,
-        seq: int,
+        commit: tuple[int, str, int],
         reading: Reading,
         conflicts: Sequence[ConflictRow],
     ) -> None:
+        shard, topic, seq = commit
         if reading.poison:
             await incidents.quarantine(connection, shard, topic, seq, reading.poison)
         if reading.strays:

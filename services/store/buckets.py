@@ -58,9 +58,7 @@ async def compact(
     return merged
 
 
-_DAY_SLOT = (
-    "(extract(epoch FROM date_trunc('day', to_timestamp(o.slot_ms / 1000.0) AT TIME ZONE $3) AT TIME ZONE $3) * 1000)::bigint"
-)
+_DAY_SLOT = "(extract(epoch FROM date_trunc('day', to_timestamp(o.slot_ms / 1000.0) AT TIME ZONE $3) AT TIME ZONE $3) * 1000)::bigint"
 _COMPACT = {
     "sum": f"""
         WITH o AS (

@@ -37,10 +37,12 @@ class CaseWrite:
 
 
 def encode_state(state: CaseState) -> bytes:
+    """Return the state as JSON."""
     return _state_encoder.encode(state)
 
 
 def decode_state(stored: bytes) -> CaseState:
+    """Return the state that encode_state wrote. Raises msgspec.ValidationError for another shape."""
     return _state_decoder.decode(stored)
 
 
@@ -50,6 +52,7 @@ def encode_posted(posted: Posted) -> bytes:
 
 
 def decode_posted(stored: bytes) -> Posted:
+    """Return the net postings that encode_posted wrote."""
     return {line[:6]: line[6] for line in _posted_decoder.decode(stored)}
 
 

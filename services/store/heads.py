@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import asyncpg
 
+READ = "SELECT seq, core_version FROM shard_head WHERE shard = $1"
+LOCK = "SELECT seq, core_version FROM shard_head WHERE shard = $1 FOR UPDATE"
+
 
 @dataclass(frozen=True, slots=True)
 class StoredPosition:
@@ -49,7 +52,7 @@ async def lock_head(connection: asyncpg.Connection, shard: int, *, lock: bool = 
 
     `lock=False` exists for the negative control of the chaos test only.
     """
-    query = "SELECT seq, core_version FROM shard_head WHERE shard = $1" + (" FOR UPDATE" if lock else "")
+    query = LOCK if lock else READ
     row = await connection.fetchrow(query, shard)
     if row is None:
         await connection.execute("INSERT INTO shard_head (shard) VALUES ($1) ON CONFLICT DO NOTHING", shard)

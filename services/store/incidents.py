@@ -61,6 +61,7 @@ def headers_to_json(headers: tuple[tuple[str, bytes], ...]) -> str:
 
 
 def headers_from_json(stored: str) -> list[tuple[str, bytes]]:
+    """Return what headers_to_json wrote."""
     return [(_unescaped(name), base64.b64decode(value)) for name, value in json.loads(stored)]
 
 
@@ -75,6 +76,7 @@ def _unescaped(name: str) -> str:
 async def quarantine(
     connection: asyncpg.Connection, shard: int, topic: str, seq: int, rows: Sequence[QuarantineRow]
 ) -> None:
+    """Keep records that cannot be understood, with their bytes."""
     await connection.executemany(
         """INSERT INTO quarantine (shard, topic, kafka_offset, seq, appended_ms, error, pointer, reason, key, value, headers)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)""",
@@ -101,6 +103,7 @@ async def quarantine(
 async def conflicts(
     connection: asyncpg.Connection, shard: int, topic: str, seq: int, rows: Sequence[ConflictRow]
 ) -> None:
+    """Keep what came again with other content; the recorded one goes on counting."""
     await connection.executemany(
         """INSERT INTO conflict (shard, seq, ordinal, source, id, case_id, time_ms, topic, kafka_offset, content_hash, body)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)""",
@@ -134,16 +137,11 @@ async def forward_misrouted(
     )
     await connection.executemany(
         """INSERT INTO outbox (shard, seq, topic, partition, key, value, headers) VALUES ($1, $2, $3, $4, $5, $6, $7)""",
-        [
-            (shard, seq, topic, r.target_shard, r.case_id.encode(), r.value, headers_to_json(r.headers))
-            for r in rows
-        ],
+        [(shard, seq, topic, r.target_shard, r.case_id.encode(), r.value, headers_to_json(r.headers)) for r in rows],
     )
 
 
-async def touch_sources(
-    connection: asyncpg.Connection, shard: int, rows: Sequence[tuple[str, int, int, int]]
-) -> None:
+async def touch_sources(connection: asyncpg.Connection, shard: int, rows: Sequence[tuple[str, int, int, int]]) -> None:
     """Advance each source's watermark; rows are (source, newest time_ms, newest append ms, events)."""
     await connection.executemany(
         """INSERT INTO source_seen (shard, source, last_time_ms, last_appended_ms, events) VALUES ($1, $2, $3, $4, $5)

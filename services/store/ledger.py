@@ -25,9 +25,7 @@ class Recorded:
     case_id: str
 
 
-async def find(
-    connection: asyncpg.Connection, shard: int, identities: Sequence[Identity]
-) -> dict[Identity, Recorded]:
+async def find(connection: asyncpg.Connection, shard: int, identities: Sequence[Identity]) -> dict[Identity, Recorded]:
     """Return those of the identities that are recorded in this shard."""
     rows = await connection.fetch(
         """SELECT l.source, l.id, l.content_hash, l.case_id

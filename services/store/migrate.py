@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 
 def alembic_config() -> Config:
+    """Return Alembic's configuration: the scripts of this package, no ini file."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config
@@ -40,6 +41,7 @@ async def migrate(owner_url: str) -> None:
 
 
 def main() -> int:
+    """Migrate the database that the environment names; returns the exit code."""
     url = os.environ.get("KAOHE_OWNER_DATABASE_URL", "")
     if not url:
         print("KAOHE_OWNER_DATABASE_URL is not set: migrations run as the owner of the database.", file=sys.stderr)  # noqa: T201

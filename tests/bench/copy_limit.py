@@ -25,7 +25,7 @@ async def copy_limit(source_url: str, target_url: str) -> float:
         started = time.perf_counter()
         for first in range(0, len(rows), BATCH):
             async with writer.transaction():
-                await ledger.append(writer, rows[first : first + BATCH])  # type: ignore[arg-type]
+                await ledger.append(writer, rows[first : first + BATCH])
         return len(rows) / (time.perf_counter() - started)
     finally:
         await reader.close()

@@ -22,9 +22,7 @@ from services.store.database import create_pool
 MERGE = 8_000
 
 
-async def drain(
-    consumer: AIOKafkaConsumer, partition: TopicPartition, end: int, processor: Processor
-) -> int:
+async def drain(consumer: AIOKafkaConsumer, partition: TopicPartition, end: int, processor: Processor) -> int:
     """Read one partition to its end, a transaction per merged fetch; returns the records applied."""
     position = 0
     while position < end:
@@ -32,23 +30,21 @@ async def drain(
         start = position
         while len(records) < MERGE and position < end:
             fetched = await consumer.getmany(partition, timeout_ms=50, max_records=MERGE - len(records))
-            for record in fetched.get(partition, ()):
-                records.append(
-                    Record(record.offset, record.timestamp, record.key, record.value, tuple(record.headers))
-                )
+            records.extend(
+                Record(record.offset, record.timestamp, record.key, record.value, tuple(record.headers))
+                for record in fetched.get(partition, ())
+            )
             position = await consumer.position(partition)
             if not fetched:
                 break
         if records:
-            await processor.process(
-                PartitionBatch(partition.topic, partition.partition, start, position, records)
-            )
+            await processor.process(PartitionBatch(partition.topic, partition.partition, start, position, records))
     return position
 
 
 async def run(topic: str, events: int) -> None:
     settings = MetricsSettings()
-    pool = await create_pool(settings.database_url, maximum=8)
+    pool = await create_pool(settings.database_url, size=8)
     processor = Processor(
         pool, definitions=Definitions(zone=settings.zone), clock=SystemClock(), partitions=settings.partitions
     )

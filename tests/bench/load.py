@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 import orjson
 from aiokafka import AIOKafkaProducer
@@ -35,8 +36,6 @@ def stamp(time_ms: int) -> str:
     days, rest = divmod(seconds, 86_400)
     hours, rest = divmod(rest, 3_600)
     minutes, secs = divmod(rest, 60)
-    from datetime import date  # noqa: PLC0415 - only this line knows the calendar
-
     day = date.fromordinal(719_163 + days)
     return f"{day.isoformat()}T{hours:02d}:{minutes:02d}:{secs:02d}.{ms:03d}Z"
 

@@ -10,11 +10,14 @@ import os
 import sys
 import time
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import faust
 
 BROKERS, TOPIC, PARTITIONS, EVENTS = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 RUN = f"tutorial-{os.getpid()}"
+Path("build").mkdir(exist_ok=True)
 
 app = faust.App(
     RUN,
@@ -24,18 +27,19 @@ app = faust.App(
     topic_disable_leader=True,
     consumer_auto_offset_reset="earliest",
     web_enabled=False,
+    worker_redirect_stdouts=False,
     datadir=f"build/{RUN}",
 )
 
 
-class Ticket(faust.Record):
+class Ticket(faust.Record):  # type: ignore[misc]
     """What the tutorial would call the model of the topic."""
 
     id: str
     type: str
     time: str
     partitionkey: str
-    data: dict
+    data: dict[str, Any]
 
 
 topic = app.topic(TOPIC, value_type=Ticket, key_type=bytes)
@@ -72,7 +76,7 @@ def apply(event: Ticket) -> None:
     engineers[who] = row
 
 
-@app.agent(topic)
+@app.agent(topic)  # type: ignore[untyped-decorator]
 async def count(stream: faust.StreamT) -> None:
     global counted, started  # noqa: PLW0603 - a benchmark's two counters
     async for event in stream:
