@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 
@@ -13,6 +14,11 @@ from services.metrics.errors import EXIT_HALTED
 from services.metrics.worker import serve
 from services.runtime import logging as runtime_logging
 from services.runtime.settings import MetricsSettings
+
+
+# A batch makes a few hundred thousand objects, none of them in circles: looking for circles every 700 of them took a
+# third of the CPU. What lives on after start-up is left out for good.
+GC_THRESHOLDS = (200_000, 20, 50)
 
 
 def main() -> int:
@@ -28,6 +34,9 @@ def main() -> int:
             logging.getLogger(library).setLevel(logging.WARNING)  # a rebalance alone is forty lines of theirs
     # Faust makes loops of its own (its consumer runs in a thread), so the policy is set and not only a runner.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     return asyncio.run(serve(settings))
 
 

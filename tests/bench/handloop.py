@@ -6,6 +6,7 @@ One task a partition, as our lanes do; backlog merged to the same batch size. `p
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import time
 
@@ -13,6 +14,7 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.core.kpi.definitions import Definitions
+from services.metrics.__main__ import GC_THRESHOLDS
 from services.metrics.batch import PartitionBatch, Record
 from services.metrics.processor import Processor
 from services.runtime.clock import SystemClock
@@ -70,4 +72,5 @@ async def run(topic: str, events: int) -> None:
 
 
 if __name__ == "__main__":
+    gc.set_threshold(*GC_THRESHOLDS)
     uvloop.run(run(sys.argv[1], int(sys.argv[2])))
