@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, StringConstraints
 
 from services.core.scoring.document import (
     Absent,
@@ -17,6 +17,7 @@ from services.core.scoring.document import (
     Unit,
     VetoMode,
 )
+from services.core.scoring.exact import rational
 
 
 def exact_number(value: object) -> Fraction:
@@ -37,7 +38,11 @@ def _yes_or_no(value: object) -> object:
     return {"yes": True, "no": False}.get(value, value) if isinstance(value, str) else value
 
 
-Exact = Annotated[Fraction, PlainValidator(exact_number, json_schema_input_type=int | str)]
+Exact = Annotated[
+    Fraction,
+    PlainValidator(exact_number, json_schema_input_type=int | str),
+    PlainSerializer(rational, return_type=str),
+]
 Floor = Annotated[Fraction | None, PlainValidator(_floor)]
 YesNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]

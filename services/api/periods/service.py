@@ -37,7 +37,7 @@ from services.store.snapshots import Header, SealRefused, Snapshot
 log = structlog.get_logger(__name__)
 
 CREATED = 201
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 30.0
 LISTED_UNATTRIBUTED = 50
 
 
