@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import count
 from random import Random
@@ -27,6 +27,9 @@ from services.simulator import names
 from services.simulator.occurrence import DESK
 
 REPRESENTATIVES_A_BRANCH = 4
+# Teams of so many engineers can spare one for a month, or give one away.
+_NEWCOMER_IN = 3
+_MOVES_FROM = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Worker:
     rest_weekday: int
     pace: float
     care: float
+    since: date
     leave: tuple[date, ...] = ()
 
 
@@ -67,7 +71,7 @@ class Organisation:
 
     def engineers_of(self, region: str, day: date) -> list[Worker]:
         """Who works in a region on a day."""
-        return [worker for worker in self.engineers if self.region_of(worker, day) == region]
+        return [one for one in self.engineers if self.region_of(one, day) == region and one.since <= day]
 
     def region_of(self, worker: Worker, day: date) -> str:
         """Where an engineer works on a day."""
@@ -83,19 +87,19 @@ class Organisation:
         yield from self.branches
         yield from self.regions
         for worker in self.representatives:
-            yield Person(worker.id, worker.name, REPRESENTATIVE, worker.branch, self.since)
+            yield Person(worker.id, worker.name, REPRESENTATIVE, worker.branch, worker.since)
         for worker in self.engineers:
-            yield Person(worker.id, worker.name, FIELD_ENGINEER, worker.branch, self.since)
+            yield Person(worker.id, worker.name, FIELD_ENGINEER, worker.branch, worker.since)
         for worker in self.representatives:
             for region in worker.regions:
-                yield RegionRepresentative(worker.id, region, self.since)
+                yield RegionRepresentative(worker.id, region, worker.since)
         for worker in self.engineers:
             yield from self._postings(worker)
         for worker in (*self.representatives, *self.engineers):
-            yield PersonId(worker.id, DESK, worker.desk_id, self.since)
+            yield PersonId(worker.id, DESK, worker.desk_id, worker.since)
 
     def _postings(self, worker: Worker) -> Iterator[RegionEngineer]:
-        since, region = self.since, worker.regions[0]
+        since, region = worker.since, worker.regions[0]
         for move in self.moves:
             if move.engineer == worker.id:
                 yield RegionEngineer(worker.id, region, since, move.day)
@@ -124,11 +128,20 @@ def build(rng: Random, *, engineers: int, representatives: int, first_day: date)
     numbers = count(1001)
 
     def hire(identity: str, region: Region) -> Worker:
-        return _worker(rng, identity, next(roll), region=region, number=next(numbers), first_day=first_day)
+        return _worker(rng, identity, next(roll), region=region, number=next(numbers), first_day=first_day, since=since)
 
     staff = [hire(f"KF{i + 1:02d}", region) for i, region in enumerate(regions)]
     field = [hire(f"GC{i + 1:02d}", regions[i % len(regions)]) for i in range(engineers)]
-    return Organisation(since, branches, regions, tuple(field), tuple(staff), _moves(rng, field, regions, first_day))
+    moves = _moves(rng, field, regions, first_day)
+    if engineers >= _NEWCOMER_IN * representatives:
+        # Somebody begins on the last day: too late to be scored, and a freeze must say so.
+        field[0] = replace(field[0], since=_last_day(first_day), leave=())
+        moves = tuple(move for move in moves if move.engineer != field[0].id)
+    return Organisation(since, branches, regions, tuple(field), tuple(staff), moves)
+
+
+def _last_day(first_day: date) -> date:
+    return (first_day + timedelta(days=32)).replace(day=1) - timedelta(days=1)
 
 
 def _places(representatives: int, since: date) -> tuple[tuple[Branch, ...], tuple[Region, ...]]:
@@ -143,7 +156,9 @@ def _places(representatives: int, since: date) -> tuple[tuple[Branch, ...], tupl
     return tuple(branches), tuple(regions)
 
 
-def _worker(rng: Random, identity: str, name: str, *, region: Region, number: int, first_day: date) -> Worker:
+def _worker(
+    rng: Random, identity: str, name: str, *, region: Region, number: int, first_day: date, since: date
+) -> Worker:
     away = rng.random() < 0.15
     begins = first_day + timedelta(days=rng.randrange(25))
     return Worker(
@@ -156,15 +171,19 @@ def _worker(rng: Random, identity: str, name: str, *, region: Region, number: in
         rest_weekday=rng.choice((5, 6, 6)),
         pace=rng.uniform(0.6, 1.6),
         care=rng.betavariate(6, 2),
+        since=since,
         leave=tuple(begins + timedelta(days=day) for day in range(rng.randint(1, 3))) if away else (),
     )
 
 
 def _moves(rng: Random, field: list[Worker], regions: tuple[Region, ...], first_day: date) -> tuple[Move, ...]:
-    """One engineer in thirty changes the region in the middle of the month, within the branch."""
-    found = []
+    """One engineer in thirty changes the region in the middle of the month, within the branch; no team loses two or its last."""
+    if len(field) < _MOVES_FROM * len(regions):
+        return ()
+    found: dict[str, Move] = {}
     for worker in rng.sample(field, len(field) // 30):
         others = [region.id for region in regions if region.branch == worker.branch and region.id not in worker.regions]
-        if others:
-            found.append(Move(worker.id, first_day + timedelta(days=rng.randint(10, 18)), rng.choice(others)))
-    return tuple(found)
+        if others and worker.regions[0] not in found:
+            day = first_day + timedelta(days=rng.randint(10, 18))
+            found[worker.regions[0]] = Move(worker.id, day, rng.choice(others))
+    return tuple(found.values())

@@ -29,7 +29,7 @@ def records(world: World) -> Iterator[Occurrence]:
 
 def _attendance(world: World, worker: Worker) -> Iterator[Occurrence]:
     """One sheet a calendar week, cut at the month's ends."""
-    first, last = world.start.date(), world.end.date() - timedelta(days=1)
+    first, last = max(worker.since, world.start.date()), world.end.date() - timedelta(days=1)
     while first <= last:
         until = min(last, first + timedelta(days=6 - first.weekday()))
         present, leave = attended(worker, first, until)

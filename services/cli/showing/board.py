@@ -19,9 +19,9 @@ ON_TIME: Final = "dispatch.on_time_score"
 OPEN: Final = "dispatch.open"
 OVERDUE: Final = "dispatch.overdue_7"
 FOLLOWED_UP: Final = "followup.done_rate"
-ACCEPTED: Final = "dispatch.accepted"
+VISITS: Final = "dispatch.visits"
 DUE: Final = "dispatch.due"
-INDICATORS: Final = (RESPONSE, ON_TIME, OPEN, OVERDUE, FOLLOWED_UP, ACCEPTED, DUE)
+INDICATORS: Final = (RESPONSE, ON_TIME, OPEN, OVERDUE, FOLLOWED_UP, VISITS, DUE)
 RESOLVED: Final = "ticket.resolved"
 TICKETS_OPEN: Final = "ticket.open"
 RESOLUTION_RATE: Final = "ticket.resolution_rate"
@@ -80,7 +80,7 @@ def _table(title: str, rows: Sequence[Row], nobody: str = "") -> Table:
     table.add_column("")
     table.add_column("")
     for name in (
-        "受理\naccepted",
+        "上门\nvisits",
         "首次响应\nresponse",
         "完单及时率\non time",
         "应计\ndue",
@@ -93,7 +93,7 @@ def _table(title: str, rows: Sequence[Row], nobody: str = "") -> Table:
         table.add_row(
             row.id or nobody,
             row.name,
-            str(row.count(ACCEPTED)),
+            str(row.count(VISITS)),
             _elapsed(row.value(RESPONSE)),
             _points(row.value(ON_TIME)),
             str(row.count(DUE)),
@@ -109,7 +109,7 @@ def resolvers(rows: Sequence[Row], month: str) -> Table:
     title = f"ServiceNow, {month}: who resolved most of what the import brought"
     table = Table(title=title, title_justify="left", title_style="bold", box=None, header_style="dim", pad_edge=False)
     table.add_column("")
-    for name in ("解决量 resolved", "问题解决率 resolution rate", "未解决 open at the end"):
+    for name in ("解决量\nresolved", "问题解决率\nresolution rate", "未解决\nopen at the end"):
         table.add_column(name, justify="right")
     for row in sorted(rows, key=lambda row: (-row.count(RESOLVED), row.id or "~"))[:_TOP]:
         table.add_row(

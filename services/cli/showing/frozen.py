@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 
 JSON = dict[str, Any]
+_SHOWN = 10
 
 
 def sum_of_lines(statement: JSON) -> Fraction:
@@ -17,23 +18,26 @@ def sum_of_lines(statement: JSON) -> Fraction:
 
 
 def people(scores: Sequence[JSON], title: str) -> Table:
-    """Everybody: place, score, money; or why there is none."""
+    """The first ones, and everybody without a score: place, score, money; or why there is none."""
     table = Table(title=title, title_justify="left", title_style="bold", box=None, header_style="dim", pad_edge=False)
     for name in ("", "", "分公司 branch"):
         table.add_column(name)
     for name in ("名次 place", "得分 score", "奖罚 proposed"):
         table.add_column(name, justify="right")
     table.add_column("")
-    for person in scores:
+    scored = [person for person in scores if person["total"] is not None]
+    for person in scored[:_SHOWN] + [person for person in scores if person["total"] is None]:
         table.add_row(
             person["person"],
             person["name"] or "",
             person["branch"],
-            person["rank"] or "–",
+            _place(person["rank"]),
             _rounded(person["total"]),
             (person["money"] or {}).get("proposed", ""),
             (person["reason"] or {}).get("zh", ""),
         )
+    if len(scored) > _SHOWN:
+        table.add_row("…", f"{len(scored) - _SHOWN} more")
     return table
 
 
@@ -63,6 +67,14 @@ def statement(found: JSON) -> Table:
             line["seed"],
         )
     return table
+
+
+def _place(rank: str | None) -> str:
+    """A place; people who are equal share theirs: 5/2 = the places 2 and 3."""
+    if rank is None:
+        return "–"
+    place = Fraction(rank)
+    return str(place) if place.denominator == 1 else f"{float(place)}"
 
 
 def _rounded(number: JSON | None) -> str:
