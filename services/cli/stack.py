@@ -173,11 +173,9 @@ async def _lag(stack: Stack) -> dict[str, int] | None:
 
 
 def _print_addresses(console: Console, stack: Stack, state: StackState, key: str | None) -> None:
-    table = Table(box=None, show_header=False)
     for name in ("API", "Ingest", "Kafka", "Database"):
-        table.add_row(f"[bold]{name}[/bold]", state.addresses.get(name, ""))
-    table.add_row("[bold]Data, logs[/bold]", str(stack.home))
-    console.print(table, highlight=False, soft_wrap=True)
+        console.print(f"[bold]{name:<10}[/bold] {state.addresses.get(name, '')}", highlight=False, soft_wrap=True)
+    console.print(f"[bold]{'Data, logs':<10}[/bold] {stack.home}", highlight=False, soft_wrap=True)
     if key is not None:
         console.print(f"\n[bold]API key[/bold] (all scopes; shown this once): [green]{key}[/green]", soft_wrap=True)
 
@@ -186,7 +184,9 @@ def _print_status(console: Console, state: StackState, lag: dict[str, int] | Non
     from services.runtime.clock import SystemClock
 
     now = SystemClock().now_ms()
-    table = Table("process", "state", "pid", "up", "restarts", "address", "", box=None, header_style="bold")
+    table = Table("process", "state", "pid", "up", "restarts", box=None, header_style="bold")
+    table.add_column("address", overflow="fold")
+    table.add_column("", overflow="fold")
     for process in state.processes:
         table.add_row(*_row(process, now))
     console.print(table, highlight=False)
