@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -171,41 +172,42 @@ async def bodies_before(
     return found
 
 
-async def oldest_standing(
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An item of a stock, and since when (epoch ms) it stands for the actor."""
+
+    shard: int
+    case_id: str
+    actor: str
+    since_ms: int
+
+
+async def standing(
     connection: asyncpg.Connection,
     measure: str,
     stock: Mapping[str, int],
     *,
     until_ms: int,
     cutoff: Mapping[int, int] | None = None,
-) -> dict[str, int]:
-    """For each actor with a stock at `until_ms`, since when (epoch ms) the oldest item stands.
+) -> list[Standing]:
+    """The items behind each actor's stock at `until_ms`.
 
     A line of a stock is booked on the instant at which it nominally begins, also when a correction posted it later. The search walks
     back in growing steps until it has met as many standing items as the buckets count, so its cost follows the age of the oldest item,
     not the length of the history.
     """
-    found: dict[str, int] = {}
+    found: list[Standing] = []
     missing = {actor for actor, items in stock.items() if items > 0}
-    for back_ms in (*(days * 86_400_000 for days in (1, 4, 16, 64)), _FOREVER_MS // 2):
+    for back_ms in (*(days * 86_400_000 for days in (1, 8, 64)), _FOREVER_MS // 2):
         if not missing:
             break
         selection = Selection([Allowed(actor) for actor in sorted(missing)], [measure], None, until_ms, cutoff)
         rows = await connection.fetch(_STANDING, *_parameters(selection), until_ms - back_ms)
-        done = {row["engineer"]: row["since_ms"] for row in rows if row["standing"] >= stock[row["engineer"]]}
-        found |= done
-        missing -= done.keys()
+        met = Counter(row["engineer"] for row in rows)
+        done = {actor for actor in missing if met[actor] >= stock[actor]}
+        found += [Standing(*row) for row in rows if row["engineer"] in done]
+        missing -= done
     return found
-
-
-async def foreseen_cases(connection: asyncpg.Connection, selection: Selection) -> list[tuple[int, str, str]]:
-    """(shard, case, actor) of lines that stand ahead: of those that begin at or after `at_from_ms` and were not taken back."""
-    rows = await connection.fetch(
-        f"""SELECT j.shard, j.case_id, j.engineer {_SELECTED}
-            GROUP BY 1, 2, 3 HAVING sum(j.n) > 0 ORDER BY 1, 2, 3""",
-        *_parameters(selection),
-    )
-    return [(row["shard"], row["case_id"], row["engineer"]) for row in rows]
 
 
 _LINE = """j.shard, j.seq, j.ordinal, j.recorded_at, j.case_id, j.engineer AS actor, j.measure, j.dim, j.at_ms, j.book_ms, j.value,
@@ -220,12 +222,10 @@ _SELECTED = """
 
 
 _STANDING = f"""
-    SELECT engineer, count(*) AS standing, min(since_ms) AS since_ms FROM (
-        SELECT engineer, max(book_ms) FILTER (WHERE n > 0) AS since_ms FROM (
-            SELECT j.shard, j.case_id, j.engineer, j.book_ms, sum(j.n) AS n {_SELECTED} AND j.at_ms >= $9
-            GROUP BY 1, 2, 3, 4
-        ) AS line GROUP BY shard, case_id, engineer HAVING sum(n) > 0
-    ) AS item GROUP BY engineer"""  # noqa: S608 - constants of this module
+    SELECT shard, case_id, engineer, max(book_ms) FILTER (WHERE n > 0) AS since_ms FROM (
+        SELECT j.shard, j.case_id, j.engineer, j.book_ms, sum(j.n) AS n {_SELECTED} AND j.at_ms >= $9
+        GROUP BY 1, 2, 3, 4
+    ) AS line GROUP BY shard, case_id, engineer HAVING sum(n) > 0"""  # noqa: S608 - constants of this module
 
 
 def _parameters(selection: Selection) -> tuple[object, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from services.api.kpis.pending import OPEN_ORDERS
 from services.api.kpis.totals import Measures
 from services.api.kpis.windows import View
 from services.core.kpi.indicators import INDICATORS, Indicator
@@ -33,7 +34,7 @@ def measures_of(indicators: Iterable[Indicator], view: View) -> Measures:
             names.add(WAITING[indicator.id])
             oldest.add(WAITING[indicator.id])
         if indicator.id in MATURED and view is View.MATURED:
-            names.add(PAST_DAY_7)
+            names.update((PAST_DAY_7, OPEN_ORDERS))
             pending = True
     stocks = {name for name in names if _is_stock(name)}
     return Measures(

@@ -1,4 +1,4 @@
-"""Orders whose outcome is open: each has a line that stands ahead, at the end of its day 7. What a completion now would bring."""
+"""Orders whose outcome is open: not done, day 7 not over. On which day each would be completed at an instant."""
 
 from __future__ import annotations
 
@@ -12,36 +12,34 @@ from services.core.kpi.definitions import Definitions
 from services.core.kpi.matured import pending_k
 from services.core.kpi.walk import fold_case
 from services.store import cases, drilldown
-from services.store.drilldown import Allowed, Selection
 from services.store.figures import Cutoff
 from services.store.mapping import event_from_ledger
 
-PAST_DAY_7 = "dispatch.past_day_7"
+OPEN_ORDERS = "dispatch.open"
 
 
 async def pending_days(
     connection: asyncpg.Connection,
-    actors: Sequence[str],
+    open_orders: Mapping[str, int],
     *,
     at_ms: int,
     cutoff: Cutoff | None,
     definitions: Definitions,
 ) -> dict[str, list[int]]:
-    """For each actor the days k, 1…7, on which the orders held and pending at an instant would be completed then."""
-    selection = Selection([Allowed(actor) for actor in actors], [PAST_DAY_7], at_from_ms=at_ms, cutoff=cutoff)
-    ahead = await drilldown.foreseen_cases(connection, selection)
+    """For each actor the days k, 1…7, of the orders held and pending at an instant. `open_orders`: how many each actor holds then."""
+    held = await drilldown.standing(connection, OPEN_ORDERS, open_orders, until_ms=at_ms, cutoff=cutoff)
     by_shard: dict[int, list[str]] = defaultdict(list)
-    for shard, case_id, _ in ahead:
-        by_shard[shard].append(case_id)
+    for item in held:
+        by_shard[item.shard].append(item.case_id)
     states: dict[tuple[int, str], CaseState] = {}
     for shard, case_ids in by_shard.items():
         found = await _states(connection, shard, case_ids, at_ms=at_ms, cutoff=cutoff, definitions=definitions)
         states |= {(shard, case_id): state for case_id, state in found.items()}
     days: dict[str, list[int]] = defaultdict(list)
-    for shard, case_id, actor in ahead:
-        k = pending_k(states[shard, case_id], at_ms, definitions)
+    for item in held:
+        k = pending_k(states[item.shard, item.case_id], at_ms, definitions)
         if k is not None:
-            days[actor].append(k)
+            days[item.actor].append(k)
     return days
 
 

@@ -9,7 +9,7 @@ from datetime import date
 
 import asyncpg
 
-from services.api.kpis.pending import pending_days
+from services.api.kpis.pending import OPEN_ORDERS, pending_days
 from services.api.kpis.rosters import DatedRoster
 from services.api.kpis.subjects import Level, Resolver, SubjectId, actors_of, stretches
 from services.api.kpis.windows import View, Window
@@ -151,13 +151,6 @@ async def collect(connection: asyncpg.Connection, asked: Asked) -> dict[SubjectI
         found[asked.resolver.subject_of(row.actor, asked.gauge_day)].scored_stocks[row.measure] += row.n
     for sample in await _durations(connection, asked, wanted.only(measures.durations)):
         _count(_subject(found, asked, sample), sample)
-    if measures.pending:
-        at_ms = question.window.gauge_ms
-        days = await pending_days(
-            connection, asked.actors, at_ms=at_ms, cutoff=question.cutoff, definitions=asked.definitions
-        )
-        for actor, pending in days.items():
-            found[asked.resolver.subject_of(actor, asked.gauge_day)].pending_days.extend(pending)
     return {subject: totals for subject, totals in found.items() if asked.wants(subject)}
 
 
@@ -172,13 +165,24 @@ async def _stocks(
     for row in await figures.stocks(connection, wanted, gauge):
         found[asked.resolver.subject_of(row.actor, asked.gauge_day)].stocks[row.measure] += row.n
         by_actor[row.measure][row.actor] += row.n
-    for measure in asked.question.measures.oldest:
-        since = await drilldown.oldest_standing(
+    question = asked.question
+    for measure in question.measures.oldest:
+        items = await drilldown.standing(
             connection, measure, by_actor[measure], until_ms=gauge.before_ms, cutoff=wanted.cutoff
         )
-        for actor, since_ms in since.items():
-            oldest = found[asked.resolver.subject_of(actor, asked.gauge_day)].oldest_since_ms
-            oldest[measure] = min(since_ms, oldest.get(measure, since_ms))
+        for item in items:
+            oldest = found[asked.resolver.subject_of(item.actor, asked.gauge_day)].oldest_since_ms
+            oldest[measure] = min(item.since_ms, oldest.get(measure, item.since_ms))
+    if question.measures.pending:
+        days = await pending_days(
+            connection,
+            by_actor[OPEN_ORDERS],
+            at_ms=gauge.before_ms,
+            cutoff=wanted.cutoff,
+            definitions=asked.definitions,
+        )
+        for actor, pending in days.items():
+            found[asked.resolver.subject_of(actor, asked.gauge_day)].pending_days.extend(pending)
 
 
 async def _scored_stocks(connection: asyncpg.Connection, asked: Asked, wanted: Wanted) -> Iterable[Sum]:
