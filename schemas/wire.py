@@ -78,7 +78,7 @@ def load(value: bytes) -> Any:
 
 def check_depth(document: object, limit: int = MAX_DEPTH) -> None:
     """Refuse what is nested deeper than `limit` levels; the document itself is level 1. Raises InvalidField."""
-    level: list[tuple[str, Any]] = [("", document)]
+    level: list[tuple[str, Any]] = [("", document)] if isinstance(document, dict | list) else []
     for _ in range(limit):
         level = [
             (f"{path}{pointer_to(step)}", inner)

@@ -121,7 +121,8 @@ def _fill_in_case(attributes: dict[str, Any], data: Any, cases: Mapping[Identity
     """Add the partition key where it is missing: the subject, or the case of the event that is corrected."""
     if "partitionkey" in attributes:
         return None
-    if attributes.get("type") not in CORRECTIONS:
+    name = attributes.get("type")
+    if not (isinstance(name, str) and name in CORRECTIONS):
         if "subject" in attributes:
             attributes["partitionkey"] = attributes["subject"]
         return None

@@ -21,7 +21,7 @@ from schemas.codec import Decoded, decode
 from services.ingest.app import create_app
 from services.ingest.context import Context
 from services.ingest.settings import GatewaySettings
-from services.runtime.clock import SystemClock
+from services.runtime.clock import Clock, SystemClock
 from services.runtime.security import Scope
 from services.stack.sandbox import Database
 from services.store import keys
@@ -133,9 +133,11 @@ def settings_of(brokers: str, database: Database, topic: str, **changed: Any) ->
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: GatewaySettings, *, ready: bool = True) -> AsyncIterator[tuple[FastAPI, str]]:
+async def serving(
+    settings: GatewaySettings, *, ready: bool = True, clock: Clock | None = None
+) -> AsyncIterator[tuple[FastAPI, str]]:
     """The app behind a real HTTP server; `ready` waits until it can take events."""
-    app = create_app(settings)
+    app = create_app(settings, clock)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
     listener = socket.create_server(("127.0.0.1", 0))
     task = asyncio.create_task(server.serve(sockets=[listener]))
