@@ -57,6 +57,7 @@ class KafkaServer(Server):
     """One broker on the loopback. `port` 0 means any free one, chosen anew whenever `prepare` runs."""
 
     name = "Kafka"
+    start_seconds = 180.0  # four on an idle machine; a Java runtime on a busy one takes its time
     damage = (
         "No readable meta.properties",
         "InconsistentClusterIdException",

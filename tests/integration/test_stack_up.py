@@ -11,17 +11,16 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
 import pytest
 
 from services.stack.ports import free_port
+from services.stack.state import ProcessReport, StackState, is_supervised, read_state
 
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
 START_SECONDS = 240
 
 
@@ -53,22 +52,23 @@ class Home:
             check=False,
         )
 
-    def status(self) -> dict[str, Any]:
-        """`kaohe status --json`."""
-        found: dict[str, Any] = json.loads(self.kaohe("status", "--json").stdout)
-        return found
+    def state(self) -> StackState:
+        """What the supervisor says; one must be alive."""
+        state = read_state(self.folder)
+        assert state is not None
+        assert is_supervised(self.folder)
+        return state
 
-    def process(self, name: str) -> dict[str, Any]:
-        """One process of the status."""
-        return next(process for process in self.status()["state"]["processes"] if process["name"] == name)
+    def process(self, name: str) -> ProcessReport:
+        """One process of the state."""
+        return next(process for process in self.state().processes if process.name == name)
 
-    def until_healthy(self, seconds: float = 90) -> dict[str, Any]:
-        """Wait until every process is healthy; the status."""
+    def until_healthy(self, seconds: float = 90) -> None:
+        """Wait until every process is healthy."""
         deadline = time.monotonic() + seconds
-        while not (status := self.status())["healthy"]:
-            assert time.monotonic() < deadline, status
-            time.sleep(0.5)
-        return status
+        while any(process.state != "healthy" for process in self.state().processes):
+            assert time.monotonic() < deadline, self.state()
+            time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,9 @@ def key(home: Home) -> str:
 
 @pytest.mark.timeout(START_SECONDS)
 def test_the_first_start_ends_when_all_is_healthy_and_shows_a_key(home: Home, key: str) -> None:
-    status = home.status()
+    done = home.kaohe("status", "--json")
+    status = json.loads(done.stdout)
+    assert done.returncode == 0
     assert status["healthy"]
     assert status["lag"] == {"kaohe.events.v1": 0}
     names = [process["name"] for process in status["state"]["processes"]]
@@ -99,7 +101,7 @@ def test_the_first_start_ends_when_all_is_healthy_and_shows_a_key(home: Home, ke
 
 
 def test_the_key_opens_the_api(home: Home, key: str) -> None:
-    api = home.status()["state"]["addresses"]["API"]
+    api = home.state().addresses["API"]
     assert httpx.get(f"{api}/livez").status_code == 200
     without = httpx.get(f"{api}/v1/kpis")
     assert without.status_code == 401
@@ -108,12 +110,12 @@ def test_the_key_opens_the_api(home: Home, key: str) -> None:
 
 @pytest.mark.usefixtures("key")
 def test_a_second_up_says_that_it_is_up_and_changes_nothing(home: Home) -> None:
-    before = home.status()["state"]["processes"]
+    before = home.state().processes
     done = home.kaohe("up")
     assert done.returncode == 0
     assert "up already" in done.stdout
     assert "API key" not in done.stdout
-    assert [process["pid"] for process in home.status()["state"]["processes"]] == [process["pid"] for process in before]
+    assert [process.pid for process in home.state().processes] == [process.pid for process in before]
 
 
 @pytest.mark.usefixtures("key")
@@ -129,7 +131,7 @@ def test_no_secret_is_readable_by_others_or_shown(home: Home) -> None:
     for name in ("stack.env", "postgres/passwords.json"):
         assert stat.S_IMODE((home.folder / name).stat().st_mode) == 0o600
     passwords = json.loads((home.folder / "postgres" / "passwords.json").read_text(encoding="utf-8")).values()
-    shown = home.kaohe("status").stdout + (home.folder / "state.json").read_text(encoding="utf-8")
+    shown = home.kaohe("status", "--json").stdout + (home.folder / "state.json").read_text(encoding="utf-8")
     logs = "".join(path.read_text(encoding="utf-8", errors="replace") for path in (home.folder / "logs").glob("*.log"))
     for process in psutil.process_iter(["cmdline"]):
         shown += " ".join(process.info["cmdline"] or [])
@@ -140,20 +142,22 @@ def test_no_secret_is_readable_by_others_or_shown(home: Home) -> None:
 
 @pytest.mark.usefixtures("key")
 def test_only_the_migration_gets_the_owners_address(home: Home) -> None:
-    for process in home.status()["state"]["processes"]:
-        assert "KAOHE_OWNER_DATABASE_URL" not in psutil.Process(process["pid"]).environ()
+    for process in home.state().processes:
+        assert "KAOHE_OWNER_DATABASE_URL" not in psutil.Process(process.pid).environ()
 
 
 @pytest.mark.usefixtures("key")
 @pytest.mark.parametrize("name", ["metrics-1", "ingest", "api", "PostgreSQL"])
 def test_whatever_is_killed_comes_back(home: Home, name: str) -> None:
     before = home.process(name)
-    os.kill(before["pid"], signal.SIGKILL)
-    time.sleep(1)
+    assert before.pid is not None
+    os.kill(before.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 90
+    while (after := home.process(name)).pid in (None, before.pid) or after.state != "healthy":
+        assert time.monotonic() < deadline, after
+        time.sleep(0.2)
+    assert after.restarts == before.restarts + 1
     home.until_healthy()
-    after = home.process(name)
-    assert after["pid"] != before["pid"]
-    assert after["restarts"] == before["restarts"] + 1
 
 
 def test_data_survive_down_and_up(home: Home, key: str) -> None:
@@ -164,15 +168,15 @@ def test_data_survive_down_and_up(home: Home, key: str) -> None:
     again = home.kaohe("up")
     assert again.returncode == 0, again.stderr
     assert "API key" not in again.stdout
-    api = home.status()["state"]["addresses"]["API"]
+    api = home.state().addresses["API"]
     assert httpx.get(f"{api}/v1/kpis", headers={"Authorization": f"Bearer {key}"}).status_code != 401
 
 
 @pytest.mark.usefixtures("key")
 def test_a_killed_supervisor_takes_everything_along_and_up_starts_anew(home: Home) -> None:
-    status = home.status()["state"]
-    family = [psutil.Process(process["pid"]) for process in status["processes"]]
-    os.kill(status["pid"], signal.SIGKILL)
+    state = home.state()
+    family = [psutil.Process(process.pid) for process in state.processes]
+    os.kill(state.pid, signal.SIGKILL)
     assert psutil.wait_procs(family, timeout=60)[1] == []
     assert home.kaohe("status").returncode == 3
     assert home.kaohe("up").returncode == 0
