@@ -11,10 +11,12 @@ import msgspec
 from services.core.kpi.case import CaseState
 from services.core.kpi.walk import Posted
 
-_Line = tuple[str, str, str, int, int, int, int]
-_state_encoder = msgspec.json.Encoder()
+# Engineers once, instants relative to the first: the row is rewritten with every event of the case, and goes to the log each time.
+_Line = tuple[int, str, str, int, int, int, int]
+_Packed = tuple[list[str], int, list[_Line]]
+_encoder = msgspec.json.Encoder()
 _state_decoder = msgspec.json.Decoder(CaseState)
-_posted_decoder = msgspec.json.Decoder(list[_Line])
+_posted_decoder = msgspec.json.Decoder(_Packed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class CaseWrite:
 
 def encode_state(state: CaseState) -> bytes:
     """Return the state as JSON."""
-    return _state_encoder.encode(state)
+    return _encoder.encode(state)
 
 
 def decode_state(stored: bytes) -> CaseState:
@@ -47,13 +49,23 @@ def decode_state(stored: bytes) -> CaseState:
 
 
 def encode_posted(posted: Posted) -> bytes:
-    """Return JSON: [[engineer, measure, dim, at_ms, book_ms, value, n], …]."""
-    return _state_encoder.encode([(*key, n) for key, n in posted.items()])
+    """Return JSON: [[engineer, …], base_ms, [[engineer's index, measure, dim, at_ms - base, book_ms - base, value, n], …]]."""
+    engineers: dict[str, int] = {}
+    base = next(iter(posted))[3] if posted else 0
+    lines = [
+        (engineers.setdefault(engineer, len(engineers)), measure, dim, at_ms - base, book_ms - base, value, n)
+        for (engineer, measure, dim, at_ms, book_ms, value), n in posted.items()
+    ]
+    return _encoder.encode((list(engineers), base, lines))
 
 
 def decode_posted(stored: bytes) -> Posted:
     """Return the net postings that encode_posted wrote."""
-    return {line[:6]: line[6] for line in _posted_decoder.decode(stored)}
+    engineers, base, lines = _posted_decoder.decode(stored)
+    return {
+        (engineers[index], measure, dim, at + base, book + base, value): n
+        for index, measure, dim, at, book, value, n in lines
+    }
 
 
 async def load(connection: asyncpg.Connection, shard: int, case_ids: Sequence[str]) -> dict[str, StoredCase]:

@@ -59,7 +59,7 @@ CREATE TABLE cases (
     listed int NOT NULL DEFAULT 0,
     PRIMARY KEY (shard, case_id)
 ) WITH (fillfactor = 70);
-COMMENT ON COLUMN cases.posted IS 'JSON: net postings of the case, [engineer, measure, dim, at_ms, book_ms, value, n]';
+COMMENT ON COLUMN cases.posted IS 'JSON: net postings of the case, [[engineers], base_ms, [[engineer, measure, dim, at - base, book - base, value, n]]]';
 CREATE INDEX cases_listed ON cases (shard, case_id) WHERE listed > 0;
 
 CREATE TABLE journal (
