@@ -60,27 +60,27 @@ class CaseState:
 INITIAL: Final = CaseState()
 
 
-def step(state: CaseState, event: Event, definitions: Definitions, lines: list[Line]) -> CaseState:
-    """The case after one more event that comes after all before it; the change of its standing goes to `lines`."""
+def step(state: CaseState, event: Event, key: OrderKey, definitions: Definitions, lines: list[Line]) -> CaseState:
+    """The case after one more event that comes after all before it, by its order key; the change of its standing goes to `lines`."""
     match event.family:
         case "dispatch":
-            return _dispatch(state, event, definitions, lines)
+            return _dispatch(state, event, key, definitions, lines)
         case "ticket":
             notes: list[str] = []
             after = ticket.step(state.ticket, event, definitions, lines, notes)
             return CaseState(
-                event.order(), state.named, _with_notes(state, event, notes), state.corrections, state.dispatch, after,
+                key, state.named, _with_notes(state, event, notes), state.corrections, state.dispatch, after,
                 state.followup, state.survey, state.complaint, state.measure, state.workload,
             )  # fmt: skip
         case _:
-            return _other(state, event, definitions, lines)
+            return _other(state, event, key, definitions, lines)
 
 
 def _with_notes(state: CaseState, event: Event, notes: list[str]) -> tuple[Listed, ...]:
     return (*state.impossible, *(listed(event, why) for why in notes)) if notes else state.impossible
 
 
-def _dispatch(state: CaseState, event: Event, definitions: Definitions, lines: list[Line]) -> CaseState:
+def _dispatch(state: CaseState, event: Event, key: OrderKey, definitions: Definitions, lines: list[Line]) -> CaseState:
     """An event of the order itself; when it is possible, it may be work as well and may owe a follow-up."""
     notes: list[str] = []
     order = dispatch.step(state.dispatch, event, definitions, lines, notes)
@@ -98,12 +98,12 @@ def _dispatch(state: CaseState, event: Event, definitions: Definitions, lines: l
                 followup.reopened(owed, event.time_ms, lines)
                 owed = None
     return CaseState(
-        event.order(), state.named, _with_notes(state, event, notes), state.corrections, order, state.ticket,
+        key, state.named, _with_notes(state, event, notes), state.corrections, order, state.ticket,
         owed, state.survey, state.complaint, state.measure, work,
     )  # fmt: skip
 
 
-def _other(state: CaseState, event: Event, definitions: Definitions, lines: list[Line]) -> CaseState:
+def _other(state: CaseState, event: Event, key: OrderKey, definitions: Definitions, lines: list[Line]) -> CaseState:
     """An event of a family whose aspects are small or empty; calls, roster records and unknown families only take their place."""
     notes: list[str] = []
     owed, answers, complaints = state.followup, state.survey, state.complaint
@@ -126,7 +126,7 @@ def _other(state: CaseState, event: Event, definitions: Definitions, lines: list
         case "measure":
             figures = measure.step(figures, event, definitions, lines, notes)
     return CaseState(
-        event.order(), state.named, _with_notes(state, event, notes), state.corrections, state.dispatch, state.ticket,
+        key, state.named, _with_notes(state, event, notes), state.corrections, state.dispatch, state.ticket,
         owed, answers, complaints, figures, work,
     )  # fmt: skip
 

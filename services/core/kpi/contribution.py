@@ -36,12 +36,31 @@ class Contribution:
 
 
 def contributions_of(lines: list[Line], time_ms: int) -> list[Contribution]:
-    """The contributions that a change of the standing makes at an instant: each line from then on, or from its later nominal instant."""
+    """The contributions that a change of the standing makes at an instant: each line from then on, or from its later nominal instant.
+
+    The lines must differ in more than their nominal instants; see `netted`.
+    """
+    return [
+        Contribution(
+            engineer,
+            measure,
+            dim,
+            nominal_ms if nominal_ms > time_ms else time_ms,  # noqa: FURB136 - a call for each contribution of the hot path
+            book_ms,
+            value,
+            n,
+        )
+        for engineer, measure, dim, nominal_ms, book_ms, value, n in lines
+    ]
+
+
+def netted(lines: list[Line], time_ms: int) -> list[Line]:
+    """Lines as they count from an instant on, one for each key: what replaces a fact by an equal one comes to nothing."""
     net: Posted = {}
     for engineer, measure, dim, nominal_ms, book_ms, value, n in lines:
         key = (engineer, measure, dim, max(nominal_ms, time_ms), book_ms, value)
         net[key] = net.get(key, 0) + n
-    return [Contribution(*key, n) for key, n in net.items() if n]
+    return [(*key, n) for key, n in net.items() if n]
 
 
 def add_lines(standing: Posted, lines: Iterable[Line]) -> None:

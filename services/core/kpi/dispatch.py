@@ -8,7 +8,7 @@ or after its limit. A crossing is the first instant at which the stock holds the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from services.core.kpi.contribution import Line
@@ -78,13 +78,13 @@ def _accept(event: Event, facts: DispatchFacts, definitions: Definitions, lines:
         at, event.doer(), order_type, OPEN, holder, at, NONE_OUT, limits, (None, None, None), (False, False), None, ""
     )
     lines.append((holder, "dispatch.accepted", "", at, at, 1, 1))
-    _stand(state, at, 1, lines)
+    _stand(state, state.credited, at, 1, lines)
     lines.append((holder, "dispatch.crossed_7", "", limits[1], limits[1], 1, 1))
     lines.append((holder, "dispatch.crossed_30", "", limits[2], limits[2], 1, 1))
     return state
 
 
-def _stand(state: DispatchState, at: int, n: int, lines: list[Line]) -> None:
+def _stand(state: DispatchState, credited: Credited, at: int, n: int, lines: list[Line]) -> None:
     """The stock lines of an opening that begins (n = 1) or ends (n = −1) at an instant.
 
     A limit that is still ahead is where the stock begins, and where its end takes it back: both are max(instant, limit). Day 7 is over for an
@@ -97,10 +97,10 @@ def _stand(state: DispatchState, at: int, n: int, lines: list[Line]) -> None:
     lines.append((holder, "dispatch.overdue_7", "", begin, begin, 1, n))
     begin = max(at, overdue_30)
     lines.append((holder, "dispatch.overdue_30", "", begin, begin, 1, n))
-    credit = state.credited[2]
+    credit = credited[2]
     lines.append((holder if credit is None else credit, "dispatch.stale_30", state.order_type, begin, begin, 1, n))
     begin = max(at, day_8 - 1)
-    credit = state.credited[0]
+    credit = credited[0]
     lines.append((holder if credit is None else credit, "dispatch.past_day_7", state.order_type, begin, begin, 1, n))
 
 
@@ -148,28 +148,25 @@ def _hand_over(
     )  # fmt: skip
 
 
-def _end(state: DispatchState, at: int, status: str, lines: list[Line]) -> DispatchState:
-    """End the present opening."""
+def _end(state: DispatchState, at: int, lines: list[Line]) -> tuple[Credited, tuple[bool, bool]]:
+    """End the present opening; return the credits and the crossings that are final by now."""
     credited = _credited(state, at)
-    ending = DispatchState(
-        state.accepted_ms, state.accepted_by, state.order_type, status, state.holder, state.since_ms, state.out, state.limits,
-        credited, state.crossed, None, state.completer,
-    )  # fmt: skip
-    _stand(ending, at, -1, lines)
-    crossed_7 = state.crossed[0] or _has_crossed(ending, 1, at, lines)
-    crossed_30 = state.crossed[1] or _has_crossed(ending, 2, at, lines)
-    return replace(ending, crossed=(crossed_7, crossed_30)) if crossed_7 else ending
+    _stand(state, credited, at, -1, lines)
+    crossed_7, crossed_30 = state.crossed
+    return credited, (
+        crossed_7 or _has_crossed(state, 1, at, credited[1], lines),
+        crossed_30 or _has_crossed(state, 2, at, credited[2], lines),
+    )
 
 
 _CROSSED: Final = ("", "dispatch.crossed_7", "dispatch.crossed_30")
 
 
-def _has_crossed(state: DispatchState, which: int, at: int, lines: list[Line]) -> bool:
+def _has_crossed(state: DispatchState, which: int, at: int, credit: str | None, lines: list[Line]) -> bool:
     """Whether an opening that ends at `at` crossed limit `which`; else the crossing that stood ahead is taken back."""
     begin = max(state.since_ms, state.limits[which])
     if at > begin:
         return True
-    credit = state.credited[which]
     lines.append((state.holder if credit is None else credit, _CROSSED[which], "", begin, begin, 1, -1))
     return False
 
@@ -179,9 +176,9 @@ def _complete(
 ) -> DispatchState:
     """Rule 13: in time, the credit is the completing engineer's; late, it is whose the order was when day 7 ran out."""
     at = event.time_ms
-    ended = _end(state, at, DONE, lines)
+    credited, crossed = _end(state, at, lines)
     completer = event.holder() or state.holder
-    late = ended.credited[0] if at >= state.limits[0] else None
+    late = credited[0] if at >= state.limits[0] else None
     if late is None:
         days = local_days(definitions.zone)
         done = (at, day_number(days.day(state.accepted_ms), days.day(at), state.out), completer)
@@ -190,7 +187,7 @@ def _complete(
     lines.append((done[2], DAY_MEASURES[done[1]], state.order_type, at, at, 1, 1))
     return DispatchState(
         state.accepted_ms, state.accepted_by, state.order_type, DONE, completer, state.since_ms, state.out, state.limits,
-        ended.credited, ended.crossed, done, completer,
+        credited, crossed, done, completer,
     )  # fmt: skip
 
 
@@ -208,7 +205,7 @@ def _reopen(
         state.accepted_ms, state.accepted_by, state.order_type, OPEN, state.holder, at, state.out, state.limits,
         _credited(state, at), state.crossed, None, state.completer,
     )  # fmt: skip
-    _stand(again, at, 1, lines)
+    _stand(again, again.credited, at, 1, lines)
     for which in (1, 2):
         if not state.crossed[which - 1]:
             credit = again.credited[which]
@@ -225,7 +222,11 @@ def _cancel(
     lines.append((state.holder, "dispatch.cancelled", "", at, at, 1, 1))
     if at >= state.limits[0]:
         lines.append((state.holder, "dispatch.cancelled_after_day_7", "", at, at, 1, 1))
-    return _end(state, at, CANCELLED, lines)
+    credited, crossed = _end(state, at, lines)
+    return DispatchState(
+        state.accepted_ms, state.accepted_by, state.order_type, CANCELLED, state.holder, state.since_ms, state.out, state.limits,
+        credited, crossed, None, state.completer,
+    )  # fmt: skip
 
 
 def _arrive(
@@ -250,7 +251,10 @@ def _reschedule(
         return state
     limits = limits_of(state.accepted_ms, out, days)
     _move_limits(state, limits, lines)
-    return replace(state, out=out, limits=limits)
+    return DispatchState(
+        state.accepted_ms, state.accepted_by, state.order_type, OPEN, state.holder, state.since_ms, out, limits,
+        state.credited, state.crossed, None, state.completer,
+    )  # fmt: skip
 
 
 def _move_limits(state: DispatchState, limits: Limits, lines: list[Line]) -> None:

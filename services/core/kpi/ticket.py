@@ -79,15 +79,15 @@ def _open(event: Event, lines: list[Line]) -> TicketState:
     )  # fmt: skip
 
 
-def _take(state: TicketState, event: Event, lines: list[Line]) -> TicketState:
-    """Count the act of 受理 once for each ticket."""
+def _take(state: TicketState, event: Event, lines: list[Line]) -> bool:
+    """Count the act of 受理 once for each ticket; return whether it is counted by now."""
     if state.taken:
-        return state
+        return True
     doer = event.doer()
     if not doer:
-        return state
+        return False
     lines.append((doer, "workload.accepted", "", event.time_ms, event.time_ms, 1, 1))
-    return replace(state, taken=True)
+    return True
 
 
 def _intake(state: TicketState, at: int, engineer: str, lines: list[Line]) -> tuple[int, str]:
@@ -132,15 +132,14 @@ def _assign(
     """Hand over; without an engineer the ticket goes back to the queue."""
     at = event.time_ms
     engineer = event.holder()
-    if engineer and not state.taken:
-        state = _take(state, event, lines)
+    taken = _take(state, event, lines) if engineer else state.taken
     intake = _intake(state, at, engineer, lines) if engineer else state.intake
     if state.status != OPEN:
         # The first assignment is the intake even now (s02), but starts no custody.
         notes.append("assigned after resolution" if state.resolved else "assigned after closing")
-        return state if intake == state.intake else replace(state, intake=intake)
+        return replace(state, intake=intake, taken=taken)
     if engineer == state.holder:
-        return state
+        return state if taken == state.taken else replace(state, taken=taken)
     _release(state, at, lines)
     _take_custody(engineer, at, lines)
     last = engineer or state.last_holder
@@ -148,7 +147,7 @@ def _assign(
     if owner != state.owner:
         _own(state, owner, state.solved, lines)
     return TicketState(
-        state.opened_ms, OPEN, engineer, at, False, state.replied, intake, state.taken, None, last, owner,
+        state.opened_ms, OPEN, engineer, at, False, state.replied, intake, taken, None, last, owner,
         state.solved, state.settled,
     )  # fmt: skip
 
@@ -160,8 +159,9 @@ def _accept(
     if state.status != OPEN:
         notes.append("accepted while not open")
         return state
-    state = _take(state, event, lines)
-    return _assign(state, event, definitions, lines, notes) if event.engineer else state
+    if event.engineer:
+        return _assign(state, event, definitions, lines, notes)
+    return replace(state, taken=_take(state, event, lines))
 
 
 def _reply(
@@ -217,7 +217,10 @@ def _close(
         notes.append("closed twice")
         return state
     if state.status == RESOLVED:
-        return replace(state, status=CLOSED)
+        return TicketState(
+            state.opened_ms, CLOSED, "", state.since_ms, False, state.replied, state.intake, state.taken, state.resolved,
+            state.last_holder, state.owner, state.solved, state.settled,
+        )  # fmt: skip
     _release(state, event.time_ms, lines)
     intake = _intake(state, event.time_ms, "", lines)
     return replace(state, status=CLOSED, holder="", since_ms=event.time_ms, answered=False, intake=intake)
@@ -235,8 +238,7 @@ def _reopen(
         return state
     at = event.time_ms
     engineer = event.holder()
-    if engineer:
-        state = _take(state, event, lines)
+    taken = _take(state, event, lines) if engineer else state.taken
     settled = state.settled
     if state.resolved is not None:
         resolved_ms, resolver = state.resolved
@@ -248,7 +250,7 @@ def _reopen(
     _own(state, owner, settled, lines)
     intake = _intake(state, at, engineer, lines) if engineer else state.intake
     return TicketState(
-        state.opened_ms, OPEN, engineer, at, False, state.replied, intake, state.taken, None, last, owner, settled, settled
+        state.opened_ms, OPEN, engineer, at, False, state.replied, intake, taken, None, last, owner, settled, settled
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from services.core.kpi.case import INITIAL, CaseState, step
 from services.core.kpi.contribution import (
@@ -21,6 +22,7 @@ from services.core.kpi.contribution import (
     contributions_of,
     difference,
     lines_between,
+    netted,
 )
 from services.core.kpi.corrections import effective
 from services.core.kpi.definitions import Definitions
@@ -60,13 +62,20 @@ class Step:
 
 def advance(state: CaseState, event: Event, definitions: Definitions) -> Step | None:
     """Take one event in order. None when it is not: late, known already, a correction, or named by one; then refold the ledger."""
-    if state.last is not None and event.order() <= state.last:
+    key = event.order()
+    if state.last is not None and key <= state.last:
         return None
     if event.family == CORRECTION or (state.named and event.identity() in state.named):
         return None
     lines: list[Line] = []
-    after = step(state, event, definitions, lines)
+    after = step(state, event, key, definitions, lines)
+    if event.family in _REPLACING:
+        lines = netted(lines, event.time_ms)
     return Step(after, contributions_of(lines, event.time_ms))
+
+
+# Families in which an event may take back a line and put an equal one in its place.
+_REPLACING: Final = frozenset(("survey", "complaint", "measure"))
 
 
 def fold_case(events: Iterable[Event], definitions: Definitions) -> Folded:
@@ -81,7 +90,7 @@ def fold_case(events: Iterable[Event], definitions: Definitions) -> Folded:
     posted: Posted = {}
     for event in ordered:
         lines: list[Line] = []
-        state = step(state, event, definitions, lines)
+        state = step(state, event, event.order(), definitions, lines)
         _post(posted, lines, event.time_ms)
     return Folded(state, posted)
 
@@ -92,7 +101,7 @@ def standing_of(events: Sequence[Event], definitions: Definitions) -> tuple[Case
     state = INITIAL
     lines: list[Line] = []
     for event in counting.events:
-        state = step(state, event, definitions, lines)
+        state = step(state, event, event.order(), definitions, lines)
     standing: Posted = {}
     add_lines(standing, lines)
     last = max((event.order() for event in events), default=None)
@@ -114,7 +123,7 @@ def _fold_corrected(ordered: Sequence[Event], definitions: Definitions) -> Folde
             state, standing = standing_of(ordered[: index + 1], definitions)
             lines = lines_between(before, standing)
         else:
-            state = step(state, event, definitions, lines)
+            state = step(state, event, event.order(), definitions, lines)
             add_lines(standing, lines)
         _post(posted, lines, event.time_ms)
     return Folded(state, posted)

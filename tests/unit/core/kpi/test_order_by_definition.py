@@ -17,7 +17,7 @@ D = Definitions()
 
 
 @given(orders)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_gauges_at_and_around_every_instant_that_matters(history: list[Event]) -> None:
     posted = fold_case(history, D).posted
     instants = {event.time_ms + after for event in history for after in (0, 1, DAY_MS)}
@@ -31,7 +31,7 @@ def test_gauges_at_and_around_every_instant_that_matters(history: list[Event]) -
 
 
 @given(orders)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_settled_flows_credit_and_book(history: list[Event]) -> None:
     found: Counter[tuple[str, str, int]] = Counter()
     for (engineer, measure, _dim, _at, book, _value), n in fold_case(history, D).posted.items():

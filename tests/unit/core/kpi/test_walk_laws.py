@@ -20,8 +20,8 @@ from services.core.kpi.walk import advance, apply, difference, fold_case, standi
 from tests.unit.core.kpi.histories import DAY_MS, corrected, histories, plain
 
 D = Definitions()
-examples = settings(max_examples=150, deadline=None)
-few = settings(max_examples=80, deadline=None)
+examples = settings(max_examples=250, deadline=None)
+few = settings(max_examples=120, deadline=None)
 
 
 def before(posted: Posted, at_ms: int) -> Posted:
