@@ -22,21 +22,30 @@ _QUIET_SECONDS = 2.0
 
 
 async def watched(api: Api, way: Delivery, events: Sequence[Event], month: str, console: Console) -> int:
-    """Send events while the leaderboard shows what they do to the figures; how many were accepted."""
+    """Send events while the leaderboard shows what they do to the figures; how many were accepted.
+
+    Where there is no terminal there is nothing to watch: only the sending is told.
+    """
     progress = progress_bar(console)
-    task = progress.add_task("sent", total=len(events))
-    with Live(console=console, refresh_per_second=4, transient=console.is_terminal) as screen:
-        board = asyncio.create_task(_refreshed(api, month, screen, progress))
+    if not console.is_terminal:
+        with progress:
+            return await _sent(way, events, progress)
+    with Live(console=console, refresh_per_second=4, transient=True) as screen:
+        moving = asyncio.create_task(_refreshed(api, month, screen, progress))
         try:
-            accepted = 0
-            async for batch in chopped(events, way.batch):
-                accepted += (await way.send(batch)).accepted
-                progress.advance(task, len(batch))
+            return await _sent(way, events, progress)
         finally:
-            board.cancel()
+            moving.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await board
-    console.print(await _board(api, month))
+                await moving
+
+
+async def _sent(way: Delivery, events: Sequence[Event], progress: Progress) -> int:
+    task = progress.add_task("sent", total=len(events))
+    accepted = 0
+    async for batch in chopped(events, way.batch):
+        accepted += (await way.send(batch)).accepted
+        progress.advance(task, len(batch))
     return accepted
 
 
@@ -46,7 +55,7 @@ async def _refreshed(api: Api, month: str, screen: Live, progress: Progress) -> 
     stream = asyncio.create_task(_told(api, changed))
     try:
         while True:
-            screen.update(Group(progress, await _board(api, month)))
+            screen.update(Group(progress, await board(api, month)))
             changed.clear()
             await asyncio.sleep(_REFRESH_SECONDS)
             with contextlib.suppress(TimeoutError):
@@ -64,7 +73,8 @@ async def _told(api: Api, changed: asyncio.Event) -> None:
             changed.set()
 
 
-async def _board(api: Api, month: str) -> RenderableType:
+async def board(api: Api, month: str) -> RenderableType:
+    """The leaderboard as it stands."""
     teams, engineers = await asyncio.gather(
         api.kpis("team", month, INDICATORS), api.kpis("engineer", month, INDICATORS)
     )

@@ -20,7 +20,7 @@ from rich.console import Console
 from services.cli.showing import frozen
 from services.cli.showing.api import Api, ApiError, connected
 from services.cli.showing.board import TICKETS, resolvers, rows_of
-from services.cli.showing.live import watched
+from services.cli.showing.live import board, watched
 from services.ingest.connectors.audit import read_audit
 from services.ingest.connectors.servicenow import SOURCE, Translation, translate
 from services.runtime.clock import SystemClock
@@ -109,6 +109,7 @@ class Show:
         self.sent += len(events)
         self.distinct += month.identities
         await self._settled(api)
+        self.console.print(await board(api, month.plan.month))
         repeated = len(events) - month.identities
         await self._check_ledger(
             f"the ledger holds the {month.identities:,} distinct events; {repeated:,} repetitions counted nothing"
@@ -221,8 +222,8 @@ class Show:
     # -- what steps share ----------------------------------------------------------------------------------------------------
 
     def _title(self, text: str) -> None:
-        self.console.print()
-        self.console.rule(f"[bold]{text}[/bold]", align="left")
+        seconds = time.monotonic() - self.began
+        self.console.print(f"\n[dim]{seconds:3.0f} s[/dim]  [bold]{text}[/bold]", highlight=False)
 
     def _check(self, held: bool, text: str) -> None:
         self.console.print(("[green]✓[/green] " if held else "[bold red]✗[/bold red] ") + text, highlight=False)
