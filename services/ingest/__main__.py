@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import uvicorn
@@ -15,6 +16,8 @@ def main() -> int:
     """Serve until SIGTERM; requests under way are answered, what they sent is flushed."""
     settings = GatewaySettings()
     logging.configure(settings.log_level)
+    # Uvicorn raises the signal anew when it is done; a stop that was asked for is a success.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         create_app(settings),
         host=settings.ingest_host,
