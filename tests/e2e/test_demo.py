@@ -29,7 +29,9 @@ def test_the_demo_runs_once_and_every_step_holds(tmp_path: Path) -> None:
     for line in (
         "Every step held.",
         "events accepted by the gateway",
+        "the figures moved as events came",
         "repetitions counted nothing",
+        "Refused at first: 1 people cannot be computed (GC01",
         "ids that no roster row explains (TMP01",
         "imported twice, recorded once",
         "S01 sealed",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import orjson
 
 JSON = dict[str, Any]
 
@@ -77,15 +78,18 @@ class Api:
         """Fold everything again and compare."""
         return await self._post(f"/v1/snapshots/{snapshot}/verify")
 
-    async def changes(self, **query: Any) -> AsyncIterator[str]:
-        """The names of the events that the stream pushes, for as long as it lasts."""
+    async def pushed(
+        self, level: str, window: str, ids: Sequence[str], indicators: Sequence[str]
+    ) -> AsyncIterator[list[JSON]]:
+        """The figures that the stream pushes: first all of these subjects, then those that change, for as long as it lasts."""
+        query = {"level": level, "window": window, "id": list(ids), "indicator": list(indicators)}
         async with self.client.stream("GET", "/v1/stream", params=query, timeout=None) as answer:
             if answer.status_code != httpx.codes.OK:
                 await answer.aread()
                 raise _error(answer)
             async for line in answer.aiter_lines():
-                if line.startswith("event:"):
-                    yield line.partition(":")[2].strip()
+                if line.startswith("data:") and (items := orjson.loads(line[5:]).get("items")):
+                    yield items
 
     async def _get(self, path: str, query: JSON) -> JSON:
         return _body(await self.client.get(path, params=query))

@@ -20,7 +20,7 @@ from rich.console import Console
 from services.cli.showing import frozen
 from services.cli.showing.api import Api, ApiError, connected
 from services.cli.showing.board import TICKETS, resolvers, rows_of
-from services.cli.showing.live import board, watched
+from services.cli.showing.live import Watcher, board, watched
 from services.ingest.connectors.audit import read_audit
 from services.ingest.connectors.servicenow import SOURCE, Translation, translate
 from services.runtime.clock import SystemClock
@@ -103,9 +103,11 @@ class Show:
             f"{month.plan.month}, as its events arrived: some twice, some late, out of order, amended or withdrawn"
         )
         events = [arrival.event for arrival in month.arrivals]
+        watcher = Watcher(api, month.plan.month, [region.id for region in month.organisation.regions])
         async with gateway(address, key) as way:
-            accepted = await watched(api, way, events, month.plan.month, self.console)
+            accepted = await watched(watcher, way, events, self.console)
         self._check(accepted == len(events), f"{accepted:,} of {len(events):,} events accepted by the gateway")
+        self._check(watcher.pushes > 1, f"the figures moved as events came: {watcher.pushes} pushes over the stream")
         self.sent += len(events)
         self.distinct += month.identities
         await self._settled(api)
