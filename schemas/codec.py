@@ -185,7 +185,10 @@ def _decoded(
         content["sequence"] = sequence
     if extensions:
         content.update(extensions)
-    canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    try:
+        canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    except TypeError as fault:  # only where the caller did not parse it from JSON within the limit of depth
+        raise InvalidField([("/data", f"cannot be written as JSON: {fault}")]) from None
     if _NUL in canonical:
         _refuse_nul(content, ())
     return Decoded(

@@ -121,7 +121,10 @@ def _with_database(work: Callable[[asyncpg.Connection], Awaitable[Result]]) -> R
     """Run one transaction against the database that the settings name."""
     import asyncpg
 
+    from services.cli import local
     from services.runtime.settings import DatabaseSettings
+
+    local.adopt_stack()
 
     async def run() -> Result:
         connection = await asyncpg.connect(DatabaseSettings().database_url, timeout=10)
