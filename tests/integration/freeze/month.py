@@ -92,42 +92,46 @@ class Site:
         finally:
             await producer.stop()
 
-    async def work(self, *, page: int = 7) -> None:
-        """Count everything that stands in the log, in small batches, and relay what that sends on, until nothing is left."""
+    async def work(self, *, page: int = 20, sweep: bool = True) -> None:
+        """Count everything that stands in the log, in small batches, and relay what that sends on, until nothing is left.
+
+        Without `sweep` nobody looks for doubles and nobody relays.
+        """
         processor = Processor(self.pool, definitions=Definitions(), clock=self.clock, partitions=PARTITIONS)
         relay = Relay(self.pool, self.brokers)
         finder = DoubleFinder(self.pool, self.topic)
         partitions = [TopicPartition(self.topic, number) for number in range(PARTITIONS)]
         for partition in partitions:
             await processor.first_sight(partition.topic, partition.partition, 0, None)
-        while True:
-            for partition in partitions:
-                await self._count(processor, partition, page)
-            await finder.sweep()
-            await relay.sweep()
-            ends = await self.consumer.end_offsets(partitions)
-            known = await processor.positions((each.topic, each.partition) for each in partitions)
-            if all(stored and stored.position >= ends[TopicPartition(*pair)] for pair, stored in known.items()):
-                break
+        self.consumer.assign(partitions)
+        behind = True
+        while behind:
+            behind = await self._count(processor, partitions, page)
+            if sweep and behind is False:
+                await finder.sweep()
+                await relay.sweep()
+                behind = await self._count(processor, partitions, page)
         await relay.close()
 
-    async def _count(self, processor: Processor, partition: TopicPartition, page: int) -> None:
-        end = (await self.consumer.end_offsets([partition]))[partition]
-        stored = (await processor.positions([(partition.topic, partition.partition)]))[
-            partition.topic, partition.partition
-        ]
-        position = stored.position if stored else 0
-        self.consumer.assign([partition])
-        self.consumer.seek(partition, position)
-        while position < end:
-            found = await self.consumer.getmany(partition, timeout_ms=2000, max_records=page)
-            records = [
-                Record(each.offset, each.timestamp, each.key, each.value, tuple(each.headers))
-                for each in found.get(partition, [])
-            ]
-            following = await self.consumer.position(partition)
-            await processor.process(PartitionBatch(partition.topic, partition.partition, position, following, records))
-            position = following
+    async def _count(self, processor: Processor, partitions: list[TopicPartition], page: int) -> bool:
+        """Bring every partition to the end that it has now; False when it was there already."""
+        ends = await self.consumer.end_offsets(partitions)
+        stored = await processor.positions((each.topic, each.partition) for each in partitions)
+        positions = {TopicPartition(*pair): known.position if known else 0 for pair, known in stored.items()}
+        behind = [each for each in partitions if positions[each] < ends[each]]
+        for each in behind:
+            self.consumer.seek(each, positions[each])
+        while waiting := [each for each in behind if positions[each] < ends[each]]:
+            found = await self.consumer.getmany(*waiting, timeout_ms=1000, max_records=page)
+            for each in waiting:
+                records = [
+                    Record(one.offset, one.timestamp, one.key, one.value, tuple(one.headers))
+                    for one in found.get(each, [])
+                ]
+                reached = await self.consumer.position(each)
+                await processor.process(PartitionBatch(each.topic, each.partition, positions[each], reached, records))
+                positions[each] = reached
+        return bool(behind)
 
     async def freeze(self, body: Mapping[str, Any], key: str | None = "k1", period: str = "2026-10") -> httpx.Response:
         headers = {} if key is None else {"Idempotency-Key": key}

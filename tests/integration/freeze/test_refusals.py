@@ -21,8 +21,8 @@ async def snapshots(site: Site) -> list[Any]:
     return list((await site.get("/v1/periods/2026-10/snapshots"))["items"])
 
 
-async def test_without_an_idempotency_key_nothing_is_frozen(counted_site: Site) -> None:
-    answer = await counted_site.freeze(S01, key=None)
+async def test_without_an_idempotency_key_nothing_is_frozen(shared_site: Site) -> None:
+    answer = await shared_site.freeze(S01, key=None)
     assert (answer.status_code, slug(answer)) == (400, "idempotency-key-missing")
 
 
@@ -71,9 +71,9 @@ async def test_people_who_cannot_be_computed_block_until_somebody_named_excuses_
 
 
 @pytest.mark.parametrize("people", [["GC08"], ["XX"], ["GC09", "GC09"]])
-async def test_nobody_else_can_be_excused(counted_site: Site, people: list[str]) -> None:
+async def test_nobody_else_can_be_excused(shared_site: Site, people: list[str]) -> None:
     excuses = [{"person": person, "reason": "r", "by": "b"} for person in ["GC09", *people]]
-    answer = await counted_site.freeze(S02 | {"excuse": excuses})
+    answer = await shared_site.freeze(S02 | {"excuse": excuses})
     assert (answer.status_code, slug(answer)) == (422, "needless-excuse")
 
 
@@ -90,15 +90,15 @@ async def test_nobody_else_can_be_excused(counted_site: Site, people: list[str])
     ],
 )
 async def test_a_request_that_does_not_fit_is_refused(
-    counted_site: Site, change: dict[str, Any], status: int, says: str
+    shared_site: Site, change: dict[str, Any], status: int, says: str
 ) -> None:
-    answer = await counted_site.freeze(S01 | change)
+    answer = await shared_site.freeze(S01 | change)
     assert (answer.status_code, slug(answer)) == (status, says), answer.text
-    assert await snapshots(counted_site) == []
+    assert await snapshots(shared_site) == []
 
 
-async def test_a_month_without_inputs_names_everybody_who_lacks_something(counted_site: Site) -> None:
-    answer = await counted_site.freeze(S01, period="2026-06")
+async def test_a_month_without_inputs_names_everybody_who_lacks_something(shared_site: Site) -> None:
+    answer = await shared_site.freeze(S01, period="2026-06")
     assert (answer.status_code, slug(answer)) == (409, "not-computable")
     assert [each["person"] for each in answer.json()["people"]] == [
         "KF01",
@@ -120,24 +120,50 @@ async def test_a_month_that_has_not_ended_needs_early_and_a_future_one_is_refuse
     assert (await counted_site.freeze(S01 | {"early": True}, key="k3")).status_code == 201
 
 
-async def test_events_in_the_log_that_nobody_counted_yet_are_waited_for(
-    counted_site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await counted_site.publish([example_events()[0] | {"id": "late-1", "time": "2026-11-09T08:00:00+08:00"}])
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Until undone, a freeze waits for a blink only."""
 
-    async def impatient(*arguments: Any, **options: Any) -> Any:
+    async def soon(*arguments: Any, **options: Any) -> Any:
         return await real(*arguments, **options | {"wait_seconds": 0.3})
 
     real = service.freeze
-    monkeypatch.setattr(service, "freeze", impatient)
+    monkeypatch.setattr(service, "freeze", soon)
+    return monkeypatch
+
+
+async def test_events_in_the_log_that_nobody_counted_yet_are_waited_for(
+    counted_site: Site, impatient: pytest.MonkeyPatch
+) -> None:
+    await counted_site.publish([example_events()[0] | {"id": "late-1", "time": "2026-11-09T08:00:00+08:00"}])
     answer = await counted_site.freeze(S01)
     assert (answer.status_code, slug(answer)) == (503, "not-caught-up")
     assert answer.headers["retry-after"] == "5"
     assert f"{counted_site.topic}[" in answer.json()["waiting_for"][0]
-    monkeypatch.undo()
+    impatient.undo()
     working = asyncio.create_task(counted_site.work())
     assert (await counted_site.freeze(S01)).status_code == 201
     await working
+
+
+async def test_an_event_recorded_under_two_keys_is_withdrawn_once_before_the_cut(
+    counted_site: Site, impatient: pytest.MonkeyPatch
+) -> None:
+    arrival = next(event for event in example_events() if event["id"] == "1003")
+    accepted = next(event for event in example_events() if event["id"] == "1001")
+    other = {"partitionkey": "ZZ-1", "subject": "ZZ-1"}
+    await counted_site.publish([accepted | other, arrival | other])
+    await counted_site.work(sweep=False)
+    answer = await counted_site.freeze(S01)
+    assert (answer.status_code, slug(answer)) == (503, "not-caught-up")
+    assert "the search for doubles has not passed shard" in answer.json()["detail"]
+    impatient.undo()
+    await counted_site.work()
+    made = await counted_site.frozen(S01)
+    found = await counted_site.get(f"/v1/snapshots/{made['id']}/people/KF01/statement")
+    assert found["person"]["total"]["fraction"] == "49/10"
+    visits = next(row for row in found["indicators"] if row["indicator"] == "kpi1")
+    assert visits["denominator"]["fraction"] == "3/1"
 
 
 async def test_a_broker_that_does_not_answer_is_said_and_nothing_is_frozen(counted_site: Site) -> None:

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
-import pytest_asyncio
 
 from services.store import snapshots
+from tests.integration.freeze.conftest import Frozen, Harm
 from tests.integration.freeze.month import S01, Site, example_events
 
 TABLES = ["snapshot_person", "snapshot_line", "snapshot_indicator", "snapshot_evidence"]
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def superuser(counted_site: Site) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(counted_site.database.superuser_url)
-    yield connection
-    await connection.close()
 
 
 @pytest.mark.parametrize("table", [*TABLES, "snapshot", "snapshot_seal"])
@@ -28,28 +20,28 @@ async def superuser(counted_site: Site) -> AsyncIterator[asyncpg.Connection]:
     "statement",
     ["DELETE FROM {table}", "TRUNCATE {table} CASCADE", "UPDATE {table} SET snapshot_id = snapshot_id"],
 )
-async def test_the_application_cannot_change_delete_or_truncate(counted_site: Site, table: str, statement: str) -> None:
-    await counted_site.frozen(S01)
+async def test_the_application_cannot_change_delete_or_truncate(
+    shared_site: Site, frozen: Frozen, table: str, statement: str
+) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await counted_site.pool.execute(statement.format(table=table))
+        await shared_site.pool.execute(statement.format(table=table))
 
 
 @pytest.mark.parametrize("table", TABLES)
-async def test_the_application_cannot_add_to_a_sealed_snapshot(counted_site: Site, table: str) -> None:
-    await counted_site.frozen(S01)
-    columns = await counted_site.pool.fetch(
+async def test_the_application_cannot_add_to_a_sealed_snapshot(shared_site: Site, frozen: Frozen, table: str) -> None:
+    columns = await shared_site.pool.fetch(
         "SELECT column_name FROM information_schema.columns WHERE table_name = $1 ORDER BY ordinal_position", table
     )
     chosen = ", ".join("'KF99'" if row["column_name"] == "person" else str(row["column_name"]) for row in columns)
     with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError, match="sealed"):
-        await counted_site.pool.execute(f"INSERT INTO {table} SELECT {chosen} FROM {table} LIMIT 1")
+        await shared_site.pool.execute(f"INSERT INTO {table} SELECT {chosen} FROM {table} LIMIT 1")
 
 
-async def test_a_second_seal_of_a_snapshot_is_refused(counted_site: Site) -> None:
-    frozen = await counted_site.frozen(S01)
+async def test_a_second_seal_of_a_snapshot_is_refused(shared_site: Site, frozen: Frozen) -> None:
     with pytest.raises(asyncpg.UniqueViolationError):
-        await counted_site.pool.execute(
-            "INSERT INTO snapshot_seal (snapshot_id, content_hash, counts) VALUES ($1, '', '{}')", UUID(frozen["id"])
+        await shared_site.pool.execute(
+            "INSERT INTO snapshot_seal (snapshot_id, content_hash, counts) VALUES ($1, '', '{}')",
+            UUID(frozen["s01", "settled"]["id"]),
         )
 
 
@@ -74,12 +66,12 @@ async def test_a_freeze_broken_off_before_its_seal_is_invisible_and_its_request_
     assert (await counted_site.verify(frozen["id"]))["same"] is True
 
 
-async def test_verification_of_an_untouched_snapshot_says_same(counted_site: Site) -> None:
-    frozen = await counted_site.frozen(S01)
-    found = await counted_site.verify(frozen["id"])
-    assert found["same"] is True
-    assert found["cases"] == len({event["partitionkey"] for event in example_events()})
-    assert found["differing_cases"] == found["differing_sections"] == found["tampered_sections"] == []
+async def test_verification_of_an_untouched_snapshot_says_same(shared_site: Site, frozen: Frozen) -> None:
+    for made in frozen.values():
+        found = await shared_site.verify(made["id"])
+        assert found["same"] is True
+        assert found["cases"] == len({event["partitionkey"] for event in example_events()})
+        assert found["differing_cases"] == found["differing_sections"] == found["tampered_sections"] == []
 
 
 async def test_what_arrives_after_the_cut_changes_nothing_in_it(counted_site: Site) -> None:
@@ -100,26 +92,34 @@ async def test_what_arrives_after_the_cut_changes_nothing_in_it(counted_site: Si
     assert provisional["cutoff"] != frozen["cutoff"]
 
 
-async def test_a_changed_journal_row_is_named_by_its_case(counted_site: Site, superuser: asyncpg.Connection) -> None:
-    frozen = await counted_site.frozen(S01)
-    await superuser.execute(
-        "UPDATE journal SET engineer = 'crm GC04' WHERE case_id = 'PG-05' AND measure = 'dispatch.completed.later'"
-    )
-    found = await counted_site.verify(frozen["id"])
+async def test_a_changed_journal_row_is_named_by_its_case(shared_site: Site, frozen: Frozen, harm: Harm) -> None:
+    change = "UPDATE journal SET engineer = 'crm GC04' WHERE case_id = 'PG-05' AND measure = 'dispatch.completed.later'"
+    async with harm("journal", change):
+        found = await shared_site.verify(frozen["s01", "settled"]["id"])
     assert found["same"] is False
     assert [case["case"] for case in found["differing_cases"]] == ["PG-05"]
-    wrong = {
-        posting["engineer"]: (posting["journal"], posting["refolded"])
-        for posting in found["differing_cases"][0]["postings"]
+    postings = found["differing_cases"][0]["postings"]
+    assert {each["engineer"]: (each["journal"], each["refolded"]) for each in postings} == {
+        "crm GC02": (0, 1),
+        "crm GC04": (1, 0),
     }
-    assert wrong == {"crm GC02": (0, 1), "crm GC04": (1, 0)}
-    assert found["tampered_sections"] == []
+    # Both engineers are the same representative's on that day, so no sealed row moves; the case tells all the same.
+    assert found["differing_sections"] == found["tampered_sections"] == []
 
 
-async def test_a_removed_ledger_row_is_named_by_its_case(counted_site: Site, superuser: asyncpg.Connection) -> None:
-    frozen = await counted_site.frozen(S01)
-    await superuser.execute("DELETE FROM ledger WHERE source = 'crm' AND id = '1004'")
-    found = await counted_site.verify(frozen["id"])
+async def test_a_changed_journal_row_that_moves_a_score_is_named_by_its_sections_too(
+    shared_site: Site, frozen: Frozen, harm: Harm
+) -> None:
+    change = "UPDATE journal SET n = 3 WHERE case_id = 'PG-14' AND measure = 'dispatch.completed.day_1'"
+    async with harm("journal", change):
+        found = await shared_site.verify(frozen["s01", "settled"]["id"])
+    assert [case["case"] for case in found["differing_cases"]] == ["PG-14"]
+    assert found["differing_sections"] == ["people", "lines", "indicators", "evidence"]
+
+
+async def test_a_removed_ledger_row_is_named_by_its_case(shared_site: Site, frozen: Frozen, harm: Harm) -> None:
+    async with harm("ledger", "DELETE FROM ledger WHERE source = 'crm' AND id = '1004'"):
+        found = await shared_site.verify(frozen["s01", "settled"]["id"])
     assert [case["case"] for case in found["differing_cases"]] == ["PG-01"]
 
 
@@ -130,15 +130,16 @@ async def test_a_removed_ledger_row_is_named_by_its_case(counted_site: Site, sup
         ("UPDATE snapshot_line SET points = '20/1' WHERE person = 'KF01' AND line_no = 1", "lines"),
         ("UPDATE snapshot_indicator SET numerator = '0/1' WHERE person = 'KF01' AND indicator = 'kpi1'", "indicators"),
         ("UPDATE snapshot_evidence SET n = 2 WHERE case_id = 'PG-05'", "evidence"),
-        ("UPDATE snapshot SET roster_version = roster_version, scheme_version = 2", "header"),
+        ("DELETE FROM snapshot_evidence WHERE case_id = 'PG-05'", "evidence"),
+        ("UPDATE snapshot SET scheme_version = 2", "header"),
     ],
 )
 async def test_a_changed_sealed_row_is_named_by_its_section(
-    counted_site: Site, superuser: asyncpg.Connection, statement: str, section: str
+    shared_site: Site, frozen: Frozen, harm: Harm, statement: str, section: str
 ) -> None:
-    frozen = await counted_site.frozen(S01)
-    await superuser.execute(statement)
-    found = await counted_site.verify(frozen["id"])
+    table = statement.split()[1 if statement.startswith("UPDATE") else 2]
+    async with harm(table, statement):
+        found = await shared_site.verify(frozen["s01", "settled"]["id"])
     assert found["same"] is False
     assert found["tampered_sections"] == [section]
     assert found["differing_cases"] == []

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.freeze.month import S01, S02, Site, example_events, expected
+from tests.integration.freeze.conftest import Frozen
+from tests.integration.freeze.month import S01, Site, example_events, expected
 
 
 def rank_and_money(person: dict[str, Any]) -> dict[str, Any]:
@@ -38,46 +39,43 @@ def wanted(view: str, scheme: str) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("view", ["settled", "provisional"])
-@pytest.mark.parametrize("body", [S01, S02], ids=["s01", "s02"])
+@pytest.mark.parametrize("scheme", ["s01", "s02"])
 async def test_every_total_place_and_amount_is_the_examples(
-    counted_site: Site, body: dict[str, Any], view: str
+    shared_site: Site, frozen: Frozen, scheme: str, view: str
 ) -> None:
-    frozen = await counted_site.frozen(body | {"view": view})
-    assert await people(counted_site, frozen["id"]) == wanted(view, body["scheme"].upper())
+    assert await people(shared_site, frozen[scheme, view]["id"]) == wanted(view, scheme.upper())
 
 
-async def test_shuffled_repeated_and_split_arrivals_freeze_the_same_rows(
-    empty_site: Site, request: pytest.FixtureRequest
-) -> None:
+async def test_shuffled_repeated_and_split_arrivals_freeze_the_same_rows(empty_site: Site) -> None:
     events = example_events() * 2
     rng = random.Random(7)
     rng.shuffle(events)
     # Of one identity the first arrival counts; the example's repetition is equal, so any order will do.
-    for start in range(0, len(events), 41):
-        await empty_site.publish(events[start : start + 41])
-        await empty_site.work(page=rng.randint(1, 20))
-    frozen = await empty_site.frozen(S01)
-    assert await people(empty_site, frozen["id"]) == wanted("settled", "S01")
-    assert (await empty_site.verify(frozen["id"]))["same"] is True
+    for start in range(0, len(events), 101):
+        await empty_site.publish(events[start : start + 101])
+        await empty_site.work(page=rng.randint(3, 20))
+    made = await empty_site.frozen(S01)
+    assert await people(empty_site, made["id"]) == wanted("settled", "S01")
+    assert (await empty_site.verify(made["id"]))["same"] is True
 
 
-async def test_each_statement_adds_up_and_shows_where_it_comes_from(counted_site: Site) -> None:
-    frozen = await counted_site.frozen(S01)
+async def test_each_statement_adds_up_and_shows_where_it_comes_from(shared_site: Site, frozen: Frozen) -> None:
+    snapshot = frozen["s01", "settled"]["id"]
     for person in ("KF01", "KF02", "KF03", "KF04", "KF06", "KF07", "KF08"):
-        found = await counted_site.get(f"/v1/snapshots/{frozen['id']}/people/{person}/statement")
+        found = await shared_site.get(f"/v1/snapshots/{snapshot}/people/{person}/statement")
         points = [Fraction(line["points"]["fraction"]) for line in found["lines"]]
         assert sum(points) == Fraction(found["person"]["total"]["fraction"])
         assert found["lines_sum"] == found["person"]["total"]
         assert all(line["seed"].startswith("000:17") for line in found["lines"])
-    kf01 = await counted_site.get(f"/v1/snapshots/{frozen['id']}/people/KF01/statement")
+    kf01 = await shared_site.get(f"/v1/snapshots/{snapshot}/people/KF01/statement")
     deduction = kf01["lines"][-1]
     assert (deduction["case"], deduction["cause"], deduction["points"]["fraction"]) == ("PG-06", "hq 1001", "-1/2")
     assert kf01["person"]["name"] == "王敏"
 
 
-async def test_the_evidence_names_the_cases_behind_each_measure(counted_site: Site) -> None:
-    frozen = await counted_site.frozen(S01)
-    found = await counted_site.get(f"/v1/snapshots/{frozen['id']}/people/KF03/statement")
+async def test_the_evidence_names_the_cases_behind_each_measure(shared_site: Site, frozen: Frozen) -> None:
+    snapshot = frozen["s01", "settled"]["id"]
+    found = await shared_site.get(f"/v1/snapshots/{snapshot}/people/KF03/statement")
     cases: dict[str, list[str]] = {}
     for row in found["evidence"]:
         cases.setdefault(row["measure"], []).append(row["case"])
@@ -88,11 +86,11 @@ async def test_the_evidence_names_the_cases_behind_each_measure(counted_site: Si
     assert cases["finding.engineer_problem"] == ["PG-12"]
 
 
-async def test_a_statement_reads_as_text_in_both_languages(counted_site: Site) -> None:
-    frozen = await counted_site.frozen(S01)
-    path = f"/v1/snapshots/{frozen['id']}/people/KF01/statement"
-    chinese = await counted_site.get(path, accept="text/plain")
-    english = await counted_site.get(path, accept="text/plain", **{"accept-language": "en-GB,zh;q=0.5"})
+async def test_a_statement_reads_as_text_in_both_languages(shared_site: Site, frozen: Frozen) -> None:
+    snapshot = frozen["s01", "settled"]["id"]
+    path = f"/v1/snapshots/{snapshot}/people/KF01/statement"
+    chinese = await shared_site.get(path, accept="text/plain")
+    english = await shared_site.get(path, accept="text/plain", **{"accept-language": "en-GB,zh;q=0.5"})
     assert "王敏" in chinese
     assert "20 × (4 − 5/2) ÷ (4 − 1) = 10" in chinese
     assert "合计" in chinese
@@ -101,18 +99,20 @@ async def test_a_statement_reads_as_text_in_both_languages(counted_site: Site) -
     assert "Money, proposed and not confirmed: -100.00" in english
 
 
-async def test_who_is_not_scored_has_the_reason_and_the_excuse_in_the_statement(counted_site: Site) -> None:
-    s01, s02 = await counted_site.frozen(S01), await counted_site.frozen(S02, "k2")
-    away = await counted_site.get(f"/v1/snapshots/{s01['id']}/people/KF05/statement")
+async def test_who_is_not_scored_has_the_reason_and_the_excuse_in_the_statement(
+    shared_site: Site, frozen: Frozen
+) -> None:
+    s01, s02 = frozen["s01", "settled"], frozen["s02", "settled"]
+    away = await shared_site.get(f"/v1/snapshots/{s01['id']}/people/KF05/statement")
     assert away["person"]["status"] == "not_appraised"
     assert away["person"]["reason"]["en"] == expected()["settled"]["S01"]["persons"]["KF05"]["reason"]
-    excused = await counted_site.get(f"/v1/snapshots/{s02['id']}/people/GC09/statement")
+    excused = await shared_site.get(f"/v1/snapshots/{s02['id']}/people/GC09/statement")
     assert excused["person"]["status"] == "not_computable"
     assert excused["person"]["excuse"]["by"] == "HR Zhang"
     assert excused["person"]["total"] is None
 
 
 async def test_one_branch_may_be_frozen_alone_and_ranks_as_it_did_among_all(counted_site: Site) -> None:
-    frozen = await counted_site.frozen(S01 | {"branch": "SZ"})
-    found = await people(counted_site, frozen["id"])
+    made = await counted_site.frozen(S01 | {"branch": "SZ"})
+    found = await people(counted_site, made["id"])
     assert found == {name: row for name, row in wanted("settled", "S01").items() if name <= "KF05"}
