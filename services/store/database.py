@@ -31,7 +31,18 @@ async def create_pool(
         max_size=size,
         command_timeout=statement_timeout_seconds,
         server_settings={"timezone": "UTC", "application_name": "kaohe", **LOCK_TIMEOUTS},
+        init=_let_go_when_severed,
     )
+
+
+async def _let_go_when_severed(connection: asyncpg.Connection) -> None:
+    """Make a COPY fail when its connection is cut.
+
+    asyncpg 0.31 waits in COPY, without a limit, for a socket that takes more bytes; when the connection is lost meanwhile
+    nobody wakes it (measured: four of four COPY of 5 MB hung for good under pg_terminate_backend). Woken, it finds out.
+    """
+    protocol = connection._protocol  # type: ignore[attr-defined]  # noqa: SLF001 - the public way would be to cancel the task
+    connection.add_termination_listener(lambda _: protocol.resume_writing())
 
 
 def create_engine(url: str, *, size: int = 10) -> AsyncEngine:
