@@ -207,11 +207,10 @@ class Lanes:
         begun = time.perf_counter()
         try:
             outcome = await self._processing.process(batch)
+            self._on_done(Done(batch, outcome, time.perf_counter() - begun))
         except Exception as error:  # noqa: BLE001 - whatever it is, the lane must not skip a batch: the worker ends
             lane.broken = True
             self._on_fault(error)
-        else:
-            self._on_done(Done(batch, outcome, time.perf_counter() - begun))
         finally:
             self._in_flight -= 1
             if not self._in_flight:

@@ -49,9 +49,13 @@ class Watch:
         return {at: max(0, self._ends.get(at, position) - position) for at, position in self._positions.items()}
 
     def revoked(self, now: float) -> None:
-        """The group takes partitions away; until the next assignment the worker reads nothing."""
+        """The group takes partitions away; until the next assignment the worker reads nothing.
+
+        One rebalance after another is one wait: a worker that never gets through them is not live.
+        """
+        if self._assigned:
+            self._unassigned_since = now
         self._assigned = False
-        self._unassigned_since = now
         self._positions.clear()
         self._moved.clear()
 

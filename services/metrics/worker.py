@@ -24,7 +24,7 @@ from services.metrics.app import App, build_app
 from services.metrics.batch import Outcome, PartitionBatch
 from services.metrics.checkpoints import Checkpoints, Upkeep
 from services.metrics.doubles import DoubleFinder
-from services.metrics.errors import BrokerUnavailable, DatabaseUnavailable, MetricsError, SettingsRefused
+from services.metrics.errors import BrokerUnavailable, DatabaseUnavailable, MetricsError, SettingsRefused, Stalled
 from services.metrics.halt import halt
 from services.metrics.health import HealthServer
 from services.metrics.jobs import every
@@ -112,6 +112,12 @@ class Worker:
         self.telemetry.in_flight.set(self.lanes.in_flight)
         self.telemetry.queued.set(self.lanes.queued_events)
 
+    async def look_at_itself(self) -> None:
+        """End a process that is not live: not every supervisor asks /livez, and a restart is what would cure it."""
+        verdict = self.watch.live(time.monotonic())
+        if not verdict.ok:
+            halt(Stalled(verdict.reason))
+
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set, then drain. Raises what crashed the app."""
         starting = asyncio.create_task(self.app.start(), name="app")
@@ -187,6 +193,7 @@ async def _serve(settings: MetricsSettings, stop: asyncio.Event, stack: AsyncExi
     jobs = {
         "logs": every(PROBE_SECONDS, "logs", worker.look_at_logs),
         "probe": every(PROBE_SECONDS, "probe", lambda: _probe(side_pool, worker)),
+        "progress": every(PROBE_SECONDS, "progress", worker.look_at_itself),
         "relay": every(1.0, "relay", relay.sweep, wake=relay.wake),
         "doubles": every(settings.doubles_seconds, "doubles", finder.sweep),
         "checkpoints": every(

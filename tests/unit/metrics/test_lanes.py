@@ -186,6 +186,20 @@ async def test_after_a_fault_the_lane_takes_nothing_more() -> None:
     assert [str(f) for f in bench.faults] == ["broken"]
 
 
+async def test_a_fault_in_what_follows_a_commit_is_a_fault_too() -> None:
+    """A lane that dies without a word would hold its shard for ever."""
+    bench = Bench()
+
+    def refuse(_: Done) -> None:
+        raise RuntimeError("no room for figures")
+
+    bench.lanes = Lanes(bench.recorder, LaneLimits(), on_done=refuse, on_fault=bench.faults.append)
+    await bench.lanes.put(batch(0, 5), 0)
+    await bench.quiet()
+    assert [str(f) for f in bench.faults] == ["no room for figures"]
+    assert bench.lanes.in_flight == 0
+
+
 async def test_close_finishes_what_runs_and_refuses_the_rest() -> None:
     """A drain ends the transactions in flight and starts none."""
     bench = Bench()

@@ -83,6 +83,17 @@ def test_a_worker_that_gets_no_assignment_from_an_answering_broker_is_not_live()
     assert watch().live(61.0).ok
 
 
+def test_a_worker_that_never_gets_through_its_rebalances_is_not_live() -> None:
+    """A former assignment that does not let go hangs each new one; the group's other members keep rebalancing."""
+    one = watch()
+    one.positioned({AT: 5}, 0.0)
+    for now in (10.0, 40.0, 69.0):
+        one.revoked(now)
+        one.answered("broker", now)
+    assert one.live(69.0).ok
+    assert not one.live(71.0).ok
+
+
 def test_servers_that_do_not_answer_cost_readiness_only() -> None:
     """Restarting the worker does not bring a database back."""
     one = watch()
