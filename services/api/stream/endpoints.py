@@ -7,7 +7,7 @@ from typing import Annotated, cast
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
-from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from services.api.auth import Reader
 from services.api.context import Context, Ctx
@@ -37,7 +37,7 @@ HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     "/stream",
     operation_id="streamKpis",
     summary="Figures, pushed when they change",
-    response_class=EventSourceResponse,
+    response_class=StreamingResponse,
     responses={
         200: {
             "description": "`snapshot`: every figure. `kpi`: those that changed. `stale`: the database does not answer. Comments keep it open.",
@@ -81,7 +81,7 @@ async def stream_kpis(
         await heads(connection)
     hub = cast("Hub", request.app.state.hub)
     body = _messages(context, hub, question, request, Seen.decode(last_event_id))
-    return EventSourceResponse(body, headers=HEADERS)
+    return StreamingResponse(body, headers=HEADERS, media_type="text/event-stream")
 
 
 async def _messages(
