@@ -23,7 +23,7 @@ from schemas.wire import Headers, split
 
 JSON = Any  # str | int | float | bool | None | list | dict: a recursive alias costs more than it checks
 
-_NOT_CONTENT: Final = ATTRIBUTES | {"traceparent", "tracestate"}
+_NOT_CONTENT: Final = ATTRIBUTES | {"traceparent", "tracestate", "kaohereceived", "kaohekey"}  # the last: the gateway's
 _validate_envelope: Final = TypeAdapter(Envelope).validator.validate_python
 _validators: Final[dict[str, Callable[[Any], dict[str, JSON]]]] = {
     name: TypeAdapter(event.data).validator.validate_python for name, event in TYPES.items()
@@ -59,7 +59,7 @@ def decode(value: bytes | None, headers: Headers, key: bytes | None = None) -> D
     The record's key is never trusted: the case is the attribute `partitionkey`; the key only helps to word what is missing.
     """
     attributes, data = split(value, headers)
-    if key is not None and "partitionkey" not in attributes:
+    if key is not None and attributes.get("specversion") == "1.0" and "partitionkey" not in attributes:
         raise InvalidField([("/partitionkey", "required on Kafka; the record's key does not replace it")])
     return interpret(attributes, data)
 
@@ -149,8 +149,9 @@ def _extensions(attributes: Mapping[str, Any], envelope: Envelope) -> dict[str, 
     if len(attributes) == len(envelope):
         return {}
     found: dict[str, str] = {}
-    for name, value in attributes.items():
-        if name in _NOT_CONTENT or name.startswith(STAMP_PREFIX) or value is None:
+    for name in attributes.keys() - _NOT_CONTENT:
+        value = attributes[name]
+        if value is None or name.startswith(STAMP_PREFIX):
             continue
         if not (name.isascii() and name.isalnum() and name == name.lower()):
             raise InvalidField([(pointer_to(name), "an attribute's name is made of lower-case letters and digits")])
