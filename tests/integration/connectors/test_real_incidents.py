@@ -1,13 +1,12 @@
 """The real audit of 890 incidents: its figures through connector, contract and fold equal those counted straight from the CSV.
 
-The slow computation below shares nothing with the project: it reads cells and compares them. The file is not part of the project; it is
+The slow computation (`by_hand`) shares nothing with the project. The file is not part of the project; it is
 looked for in KAOHE_REAL_DATA (default: ../shared/data beside the repository). Where it is missing, CI fails and other runs say so (conftest).
 """
 
-import csv
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -20,30 +19,12 @@ from services.core.kpi.walk import fold_case
 from services.ingest.connectors.audit import Audit, read_audit
 from services.ingest.connectors.servicenow import Event, translate
 from services.store.mapping import event_from_decoded
+from tests.integration.connectors.by_hand import ENDED, LOCAL, Row, held_at, owner_of, read_by_hand, resolution
 
-LOCAL = timezone(timedelta(hours=8))  # Shanghai has had no summer time since 1991
 INSTANTS = [datetime(2016, 3, day, 12, tzinfo=LOCAL) for day in (1, 2, 4, 8, 15, 24, 31)] + [
     datetime(2016, 4, 20, tzinfo=LOCAL),
     datetime(2016, 6, 1, tzinfo=LOCAL),
 ]
-ENDED = {"Resolved", "Closed"}
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row as the test needs it."""
-
-    at: datetime
-    state: str
-    engineer: str
-    group: str
-    opened: datetime
-    opened_by: str
-    updated_by: str
-
-    @property
-    def ended(self) -> bool:
-        return self.state in ENDED
 
 
 @dataclass(frozen=True)
@@ -54,28 +35,6 @@ class Real:
     audit: Audit
     events: tuple[Event, ...]
     posted: Counter[PostingKey]
-
-
-def read_by_hand(file: Path) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = defaultdict(list)
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        for cells in csv.DictReader(lines):
-            found[cells["number"]].append(
-                Row(
-                    at=instant(cells["sys_updated_at"]),
-                    state=cells["incident_state"],
-                    engineer="" if cells["assigned_to"] == "?" else f"servicenow {cells['assigned_to']}",
-                    group=cells["assignment_group"],
-                    opened=instant(cells["opened_at"]),
-                    opened_by=" ".join(cells["opened_by"].split()),
-                    updated_by=cells["sys_updated_by"],
-                )
-            )
-    return {number: sorted(rows, key=lambda row: row.at) for number, rows in found.items()}  # sorted is stable
-
-
-def instant(text: str) -> datetime:
-    return datetime.strptime(text, "%d-%m-%Y %H:%M").replace(tzinfo=LOCAL)
 
 
 def fold(events: tuple[Event, ...]) -> Counter[PostingKey]:
@@ -107,17 +66,6 @@ def by_engineer(real: Real, measure: str, *, before: datetime | None = None) -> 
         if name == measure and (limit is None or at < limit):
             sums[engineer] += n
     return {engineer: n for engineer, n in sums.items() if n}
-
-
-def resolution(rows: list[Row]) -> Row | None:
-    """The row that began the ended stretch in which the incident now is, if that was a resolution."""
-    began = None
-    for row in rows:
-        if not row.ended:
-            began = None
-        elif began is None:
-            began = row
-    return began if began is not None and began.state == "Resolved" else None
 
 
 def test_every_row_is_read_and_every_incident_opens_once(real: Real) -> None:
@@ -170,13 +118,7 @@ def test_a_reopen_takes_the_first_resolution_back(real: Real) -> None:
 
 @pytest.mark.parametrize("moment", INSTANTS, ids=lambda moment: f"{moment:%m-%d}")
 def test_open_incidents_at_an_instant_are_held_by_whom_their_latest_row_names(real: Real, moment: datetime) -> None:
-    held: Counter[str] = Counter()
-    for rows in real.incidents.values():
-        past = [row for row in rows if row.at < moment]
-        if past and not past[-1].ended:
-            held[past[-1].engineer] += 1
-        elif not past and min(rows[0].opened, rows[0].at) < moment:
-            held[""] += 1
+    held = held_at(real.incidents, moment)
     assert by_engineer(real, "ticket.open", before=moment) == held
     del held[""]
     assert by_engineer(real, "ticket.unanswered", before=moment) == held, "the file tells of no answers"
@@ -196,24 +138,6 @@ def test_every_incident_has_one_owner_its_resolver_or_who_held_it_last(real: Rea
         solved[owner] += stands
     assert by_engineer(real, "ticket.owned") == owners
     assert by_engineer(real, "ticket.owned_resolved") == +solved
-
-
-def owner_of(rows: list[Row]) -> tuple[str, bool]:
-    """Owner and whether the incident counts as solved. A resolution that stood for seven days settles both for good."""
-    owner, ended, resolved = "", False, None
-    for row in rows:
-        if ended and not row.ended:
-            if resolved is not None and row.at - resolved > timedelta(days=7):
-                return owner, True
-            resolved, owner, ended = None, row.engineer or owner, False
-        if ended:
-            continue
-        owner = row.engineer or owner
-        if row.ended:
-            ended = True
-            if row.state == "Resolved":
-                resolved, owner = row.at, row.engineer
-    return owner, resolved is not None
 
 
 def test_taking_an_incident_is_the_work_of_who_opened_it_else_of_who_first_assigned_it(real: Real) -> None:
