@@ -121,7 +121,10 @@ def _credited(state: DispatchState, at: int) -> Credited:
 def _hand_over(
     state: DispatchState, event: Event, _definitions: Definitions, lines: list[Line], _notes: list[str]
 ) -> DispatchState:
-    """Move what stands for the holder, and what is ahead without a credit yet, to the engineer whom the event names."""
+    """Move what stands for the holder, and what is ahead without a credit yet, to the engineer whom the event names.
+
+    A limit that was crossed has its credit, so only crossings that are ahead move.
+    """
     new = event.holder()
     if not new or new == state.holder:
         return state
@@ -136,12 +139,11 @@ def _hand_over(
         lines.append((holder, "dispatch.overdue_30", "", thirty, thirty, 1, n))
         if credited[0] is None:
             lines.append((holder, "dispatch.past_day_7", state.order_type, day_8 - 1, day_8 - 1, 1, n))
-        if credited[1] is None and not state.crossed[0]:
+        if credited[1] is None:
             lines.append((holder, "dispatch.crossed_7", "", overdue_7, overdue_7, 1, n))
         if credited[2] is None:
             lines.append((holder, "dispatch.stale_30", state.order_type, overdue_30, overdue_30, 1, n))
-            if not state.crossed[1]:
-                lines.append((holder, "dispatch.crossed_30", "", overdue_30, overdue_30, 1, n))
+            lines.append((holder, "dispatch.crossed_30", "", overdue_30, overdue_30, 1, n))
     return DispatchState(
         state.accepted_ms, state.accepted_by, state.order_type, OPEN, new, state.since_ms, state.out, state.limits,
         credited, state.crossed, None, state.completer,
@@ -258,19 +260,18 @@ def _reschedule(
 
 
 def _move_limits(state: DispatchState, limits: Limits, lines: list[Line]) -> None:
+    """Move what lies ahead to its new limit. A limit that has passed, or was crossed, stays where it is."""
     holder = state.holder
     for (day_8, seven, thirty), n in ((state.limits, -1), (limits, 1)):
         if state.limits[0] != limits[0]:
             lines.append((holder, "dispatch.past_day_7", state.order_type, day_8 - 1, day_8 - 1, 1, n))
         if state.limits[1] != limits[1]:
             lines.append((holder, "dispatch.overdue_7", "", seven, seven, 1, n))
-            if not state.crossed[0]:
-                lines.append((holder, "dispatch.crossed_7", "", seven, seven, 1, n))
+            lines.append((holder, "dispatch.crossed_7", "", seven, seven, 1, n))
         if state.limits[2] != limits[2]:
             lines.append((holder, "dispatch.overdue_30", "", thirty, thirty, 1, n))
             lines.append((holder, "dispatch.stale_30", state.order_type, thirty, thirty, 1, n))
-            if not state.crossed[1]:
-                lines.append((holder, "dispatch.crossed_30", "", thirty, thirty, 1, n))
+            lines.append((holder, "dispatch.crossed_30", "", thirty, thirty, 1, n))
 
 
 def _ignore(

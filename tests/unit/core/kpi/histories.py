@@ -67,6 +67,8 @@ class _Maker:
         chance = self.chance
         time_ms = self.time()
         verb, facts = _FAMILIES[family](self)
+        if family == "move":
+            family = "event"
         return Event(
             source="hq" if family != "event" and chance.random() < 0.15 else "crm",
             id=self.ids.pop(),
@@ -168,6 +170,12 @@ def _correction(m: _Maker) -> tuple[str, Facts]:
     )
 
 
+def _move(m: _Maker) -> tuple[str, Facts]:
+    target = m.chance.choice(("opening", *(f"{n}" for n in range(9))))
+    moved = (EPOCH + timedelta(milliseconds=m.time())).isoformat()
+    return "amended", CorrectionFacts(target, None, (("time", moved),))
+
+
 def _change(m: _Maker) -> tuple[str, Scalar]:
     return m.chance.choice(
         (
@@ -191,7 +199,8 @@ def _call(_m: _Maker) -> tuple[str, Facts]:
 
 _FAMILIES: dict[str, Callable[[_Maker], tuple[str, Facts]]] = {
     "dispatch": _dispatch, "ticket": _ticket, "followup": _followup, "survey": _survey, "complaint": _complaint,
-    "inspection": _inspection, "attendance": _attendance, "measure": _measure, "event": _correction, "call": _call,
+    "inspection": _inspection, "attendance": _attendance, "measure": _measure, "event": _correction,
+    "call": _call, "move": _move,
 }  # fmt: skip
 
 _ALL = (
@@ -228,6 +237,7 @@ tickets = _histories(("ticket",), "ticket", 9)
 plain = st.one_of(orders, tickets, _histories(_ALL, "dispatch", 10), _histories(_ALL, None, 10))
 """Any families, no corrections."""
 corrected = st.one_of(
+    _histories(("dispatch", "dispatch", "dispatch", "move"), "dispatch", 9),
     _histories(("dispatch", "dispatch", "event"), "dispatch", 9),
     _histories(("ticket", "ticket", "event"), "ticket", 9),
     _histories((*_ALL, "event", "event", "event", "event"), "dispatch", 10),

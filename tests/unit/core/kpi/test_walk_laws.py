@@ -111,8 +111,10 @@ def test_what_counts_before_an_instant_depends_only_on_the_events_before_it(hist
 @examples
 def test_the_settled_view_is_the_standing_of_the_corrected_events(history: list[Event]) -> None:
     _, standing = standing_of(history, D)
-    assert settled(fold_case(history, D).posted) == settled(standing)
+    folded = fold_case(history, D)
+    assert settled(folded.posted) == settled(standing)
     counting = effective(history).events
+    assert folded.state.last == max(event.order() for event in (*history, *counting))
     assert settled(fold_case(counting, D).posted) == settled(standing)
 
 
