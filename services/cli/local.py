@@ -19,3 +19,9 @@ def gateway_address() -> str:
 def brokers() -> str | None:
     """Kafka's brokers by the settings (KAOHE_KAFKA_BROKERS)."""
     return os.environ.get("KAOHE_KAFKA_BROKERS")
+
+
+def api_address() -> str:
+    """The API's address by the settings (KAOHE_API_HOST, KAOHE_API_PORT)."""
+    host = os.environ.get("KAOHE_API_HOST", "127.0.0.1")
+    return f"http://{host}:{os.environ.get('KAOHE_API_PORT', '8100')}"

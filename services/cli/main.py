@@ -41,7 +41,7 @@ imports = typer.Typer(
 )
 
 # In the order in which a newcomer meets them; a room registers its commands itself.
-_ROOMS: Final = ("demo", "stack", "topics", "simulate", "imports", "roster", "keys")
+_ROOMS: Final = ("demo", "stack", "topics", "simulate", "imports", "roster", "keys", "schemas")
 
 
 def _register() -> None:

@@ -56,8 +56,12 @@ def simulate(
         Path | None, typer.Option(dir_okay=False, help="Write the events to a file instead, one JSON a line.")
     ] = None,
     roster: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="Write the organisation's roster, for `kaohe import roster`.")
+        Path | None, typer.Option(dir_okay=False, help="Write the organisation's roster to a CSV file.")
     ] = None,
+    import_roster: Annotated[
+        bool,
+        typer.Option("--import-roster", help="Import the roster first, through the local stack's API (scope admin)."),
+    ] = False,
     engineers: Annotated[int, typer.Option(min=1, max=5000, help="Field engineers.")] = 60,
     representatives: Annotated[int, typer.Option(min=1, max=500, help="Customer-service representatives.")] = 8,
     scale: Annotated[float, typer.Option(min=0.01, max=100, help="Volume, 1 = about 18,000 events.")] = 1.0,
@@ -87,9 +91,28 @@ def simulate(
     made = _month(plan, console)
     if roster is not None:
         roster.write_text(made.organisation.roster_csv(), encoding="utf-8")
-        console.print(f"Roster of {engineers + representatives} people: {roster} (`kaohe import roster {roster}`)")
+        console.print(
+            f"Roster of {engineers + representatives} people: {roster}; `kaohe import roster {roster}` brings it in."
+        )
+    if import_roster:
+        asyncio.run(_import_roster(made, key, console))
     receipt = asyncio.run(_deliver(made, speed, _way_out(via, to, key, out), console))
     _report(made, receipt, console)
+
+
+async def _import_roster(month: Month, key: str, console: Console) -> None:
+    """Without it, figures belong to nobody."""
+    import httpx
+
+    from services.cli.showing.api import connected
+
+    address = local.api_address()
+    try:
+        async with connected(address, key) as api:
+            result = await api.roster_import(month.organisation.roster_csv())
+    except httpx.TransportError as fault:
+        raise CommandError(f"no API answers at {address} ({type(fault).__name__}): is it running?") from fault
+    console.print(f"Roster imported: {result['added']} records new, {result['unchanged']} known already.")
 
 
 def _plan(

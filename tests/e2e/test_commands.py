@@ -31,6 +31,7 @@ COMMANDS = (
     ["keys", "create"],
     ["keys", "list"],
     ["keys", "revoke"],
+    ["schemas"],
 )
 
 
@@ -77,7 +78,7 @@ def test_every_command_explains_itself(kaohe: Command, command: list[str]) -> No
 
 def test_the_list_of_commands_tells_each_in_one_line(kaohe: Command) -> None:
     shown = kaohe("--help").out
-    for name in ("demo", "up", "status", "down", "topics", "simulate", "import", "unmatched", "keys"):
+    for name in ("demo", "up", "status", "down", "topics", "simulate", "import", "unmatched", "keys", "schemas"):
         assert f"│ {name} " in shown
 
 
@@ -89,6 +90,7 @@ def test_the_list_of_commands_tells_each_in_one_line(kaohe: Command) -> None:
         (["simulate", "--speed", "5"], "'5' is no speed"),
         (["simulate", "--engineers", "3", "--representatives", "4"], "an organisation needs"),
         (["simulate", "--to", "http://127.0.0.1:1"], "no gateway answers at http://127.0.0.1:1"),
+        (["simulate", "--import-roster"], "no API answers at http://127.0.0.1:8100"),
         (["simulate", "--via", "kafka"], "no broker is known"),
         (["simulate", "--via", "kafka", "--to", "127.0.0.1:1"], "no Kafka broker answers at 127.0.0.1:1"),
         (["topics"], "no broker is known"),
