@@ -14,6 +14,10 @@ from services.metrics.batch import Record
 from services.runtime.partition import shard_of
 from services.store.incidents import MisroutedRow, QuarantineRow
 
+# The topic takes batches of 1 MiB, and a stray may have come compressed. One that the relay cannot send would hold up
+# everything behind it in the outbox, so it is kept instead, with its bytes.
+FORWARDED_BYTES = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Understood:
@@ -68,6 +72,8 @@ def read(records: Sequence[Record], shard: int, partitions: int) -> Reading:
         target = shard_of(decoded.partitionkey, partitions)
         if target == shard:
             understood.append(Understood(record, decoded))
+        elif _size(record) > FORWARDED_BYTES:
+            poison.append(poisoned(record, "TooLargeToForward", "", f"in partition {shard}, belongs to {target}"))
         else:
             strays.append(
                 MisroutedRow(
@@ -81,3 +87,7 @@ def read(records: Sequence[Record], shard: int, partitions: int) -> Reading:
                 )
             )
     return Reading(understood, poison, strays)
+
+
+def _size(record: Record) -> int:
+    return len(record.value or b"") + sum(len(name) + len(value) for name, value in record.headers)
