@@ -79,6 +79,20 @@ class Site:
             await connection.close()
         return killed
 
+    async def settled(self, question: str, seconds: float) -> bool:
+        """Whether the answer to a yes-or-no query becomes yes within so long."""
+        give_up = time.monotonic() + seconds
+        connection = await asyncpg.connect(self.database.superuser_url)
+        try:
+            while True:
+                if await connection.fetchval(question):
+                    return True
+                if time.monotonic() > give_up:
+                    return False
+                await asyncio.sleep(0.2)
+        finally:
+            await connection.close()
+
     async def converge(self, seconds: float) -> list[str]:
         """Wait until every position is at its log end and the outbox is empty; what is not after so long."""
         give_up = time.monotonic() + seconds
