@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,8 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from services.stack.stack import Stack
 
 FAILED = 1
@@ -38,17 +41,25 @@ def demo(
 
     console = Console()
     stack = _stack(home)
+    signal.signal(signal.SIGTERM, _interrupt)  # whoever ends the demo ends its stack
     stack.down()
     stack.erase()  # the last demo's month would be refused as frozen already
+    show = Show(stack, console, seed=seed)
     try:
-        held = asyncio.run(Show(stack, console, seed=seed).run(stay=not once))
+        show.up()
+        asyncio.run(show.run(stay=not once))
     except KeyboardInterrupt:
-        held = True
+        if not show.complete:
+            raise
     finally:
         with console.status("Stopping …"):
             stack.down()
-    if not held:
+    if show.failures:
         raise typer.Exit(FAILED)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _stack(home: Path | None) -> Stack:

@@ -46,10 +46,16 @@ def _message(fault: BaseException) -> str:
 
 def _settings(fault: "ValidationError") -> str:
     """Settings by the environment variables that set them; other models by their fields."""
-    of_environment = fault.title.endswith("Settings")
-    problems = []
-    for error in fault.errors():
-        place = ".".join(str(part) for part in error["loc"]) or fault.title
-        name = f"KAOHE_{place.upper()}" if of_environment and error["loc"] else place
-        problems.append(f"{name}: {error['msg']}")
-    return ("a setting is wrong: " if of_environment else f"{fault.title} is not valid: ") + "; ".join(problems)
+    if not fault.title.endswith("Settings"):
+        return f"{fault.title} is not valid: " + "; ".join(
+            f"{'.'.join(map(str, error['loc'])) or fault.title}: {error['msg']}" for error in fault.errors()
+        )
+    missing = [_variable(error["loc"]) for error in fault.errors() if error["type"] == "missing"]
+    wrong = [f"{_variable(error['loc'])}: {error['msg']}" for error in fault.errors() if error["type"] != "missing"]
+    told = [f"a setting is wrong: {'; '.join(wrong)}"] if wrong else []
+    told += [f"{' and '.join(missing)} not set: start a stack with `kaohe up`, or set it"] if missing else []
+    return "; ".join(told)
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    return f"KAOHE_{'_'.join(map(str, place)).upper()}" if place else "the settings"

@@ -94,6 +94,7 @@ def test_the_list_of_commands_tells_each_in_one_line(kaohe: Command) -> None:
         (["simulate", "--via", "kafka"], "no broker is known"),
         (["simulate", "--via", "kafka", "--to", "127.0.0.1:1"], "no Kafka broker answers at 127.0.0.1:1"),
         (["topics"], "no broker is known"),
+        (["unmatched"], "KAOHE_DATABASE_URL not set: start a stack with `kaohe up`"),
         (["topics", "--brokers", "127.0.0.1:1"], "no Kafka broker answers at 127.0.0.1:1"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),

@@ -29,7 +29,6 @@ from services.simulator.delivery.gateway import gateway
 from services.simulator.month import Month, Plan, previous_month, simulate
 from services.simulator.occurrence import Event
 from services.stack.stack import Stack
-from services.stack.state import StackState
 from services.store.census import recorded_events
 from services.store.keys import ensure_bootstrap_key
 
@@ -41,7 +40,7 @@ SAMPLE: Final = Path(__file__).parents[1] / "sample_incidents.csv"
 
 @dataclass(slots=True)
 class Show:
-    """One run. `run` returns whether every check held."""
+    """One run: `up`, then `run`. `failures` are the checks that did not hold; `complete` says that all were made."""
 
     stack: Stack
     console: Console
@@ -50,33 +49,33 @@ class Show:
     began: float = field(default_factory=time.monotonic)
     sent: int = 0
     distinct: int = 0
+    complete: bool = False
+    addresses: dict[str, str] = field(default_factory=dict)
 
-    async def run(self, *, stay: bool) -> bool:
-        """All steps in order."""
-        state = await self._up()
+    def up(self) -> None:
+        """The stack. Outside of the event loop, so that Ctrl-C ends it at once."""
+        self._title("Kafka, PostgreSQL and Kaohe on this machine, from Python packages alone")
+        with self.console.status("Starting …") as line:
+            state = self.stack.up(lambda said: line.update(f"{said.capitalize()} …") if said else None).state
+        healthy = [process.name for process in state.processes if process.state == "healthy"]
+        self._check(len(healthy) == len(state.processes), f"healthy: {', '.join(healthy)}")
+        self.addresses = state.addresses
+
+    async def run(self, *, stay: bool) -> None:
+        """All other steps, in order; then, if asked to stay, nothing until interrupted."""
         key = await self._key()
-        async with connected(state.addresses["API"], key) as api:
+        async with connected(self.addresses["API"], key) as api:
             month = await self._imagine(api)
-            await self._simulate(api, state.addresses["Ingest"], key, month)
-            await self._incidents(api, state.addresses["Ingest"], key)
+            await self._simulate(api, key, month)
+            await self._incidents(api, key)
             await self._freeze(api, month)
-        self._close(state, key, month)
+        self._close(key, month)
+        self.complete = True
         if stay:
             self.console.print("\n[bold]Ctrl-C ends the demo and its stack.[/bold]")
             await asyncio.Event().wait()
-        return not self.failures
 
     # -- steps ---------------------------------------------------------------------------------------------------------------
-
-    async def _up(self) -> StackState:
-        self._title("Kafka, PostgreSQL and Kaohe on this machine, from Python packages alone")
-        with self.console.status("Starting …") as line:
-            started = await asyncio.to_thread(
-                self.stack.up, lambda said: line.update(f"{said.capitalize()} …") if said else None
-            )
-        healthy = [process.name for process in started.state.processes if process.state == "healthy"]
-        self._check(len(healthy) == len(started.state.processes), f"healthy: {', '.join(healthy)}")
-        return started.state
 
     async def _key(self) -> str:
         async with self._database() as connection:
@@ -98,13 +97,13 @@ class Show:
         self._check(imported["added"] == records, f"roster imported: {imported['added']} of {records} records")
         return month
 
-    async def _simulate(self, api: Api, address: str, key: str, month: Month) -> None:
+    async def _simulate(self, api: Api, key: str, month: Month) -> None:
         self._title(
             f"{month.plan.month}, as its events arrived: some twice, some late, out of order, amended or withdrawn"
         )
         events = [arrival.event for arrival in month.arrivals]
         watcher = Watcher(api, month.plan.month, [region.id for region in month.organisation.regions])
-        async with gateway(address, key) as way:
+        async with gateway(self.addresses["Ingest"], key) as way:
             accepted = await watched(watcher, way, events, self.console)
         self._check(accepted == len(events), f"{accepted:,} of {len(events):,} events accepted by the gateway")
         self._check(watcher.pushes > 1, f"the figures moved as events came: {watcher.pushes} pushes over the stream")
@@ -122,7 +121,7 @@ class Show:
             f"listed, not dropped: ids that no roster row explains ({', '.join(sorted(strangers)) or 'none'})",
         )
 
-    async def _incidents(self, api: Api, address: str, key: str) -> None:
+    async def _incidents(self, api: Api, key: str) -> None:
         file = _real_incidents()
         self._title(
             f"{'Real incidents' if file != SAMPLE else 'Incidents of the shape that ServiceNow exports'}: {file.name}"
@@ -131,7 +130,7 @@ class Show:
             audit = read_audit(lines, zone=ZoneInfo(Settings().zone))
         translation = translate(audit)
         await api.roster_import(_roster_of(translation))
-        async with gateway(address, key) as way:
+        async with gateway(self.addresses["Ingest"], key) as way:
             for _ in range(2):  # the second time counts nothing
                 for at in range(0, len(translation.events), way.batch):
                     receipt = await way.send(translation.events[at : at + way.batch])
@@ -200,11 +199,11 @@ class Show:
             f"verified: {found['cases']:,} cases folded again from the ledger, {found['postings']:,} postings compared: same",
         )
 
-    def _close(self, state: StackState, key: str, month: Month) -> None:
+    def _close(self, key: str, month: Month) -> None:
         self._title("To go on by hand")
-        api, period = state.addresses["API"], month.plan.month
+        api, period = self.addresses["API"], month.plan.month
         self.console.print(
-            f"API       {api}\nGateway   {state.addresses['Ingest']}\nKafka     {state.addresses['Kafka']}\nKey       {key}",
+            f"API       {api}\nGateway   {self.addresses['Ingest']}\nKafka     {self.addresses['Kafka']}\nKey       {key}",
             highlight=False,
             soft_wrap=True,
         )
