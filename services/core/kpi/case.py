@@ -86,13 +86,13 @@ def _dispatch(state: CaseState, event: Event, key: OrderKey, definitions: Defini
     order = dispatch.step(state.dispatch, event, definitions, lines, notes)
     work = state.workload
     owed = state.followup
-    if not notes:
+    if order is not None and not notes:
         match event.verb:
             case "accepted":
                 workload.alone(event, "accepted", lines)
             case "dispatched" | "reported" as act:
                 work = workload.step(work, event, act, definitions, lines)
-            case "completed" if order is not None:
+            case "completed":
                 owed = followup.completed(order.accepted_by, order.order_type, event.time_ms, definitions, lines)
             case "reopened":
                 followup.reopened(owed, event.time_ms, lines)

@@ -39,7 +39,7 @@ def test_a_negative_duration_is_refused() -> None:
         bin_of(-1)
 
 
-@given(st.lists(durations, min_size=1, max_size=40), shares)
+@given(st.lists(durations, min_size=1, max_size=20), shares)
 def test_the_quantile_is_the_nearest_rank(values: list[int], share: Fraction) -> None:
     wanted = sorted(values)[math.ceil(share * len(values)) - 1]
     assert nearest_rank(Counter(values), share) == wanted
@@ -48,7 +48,7 @@ def test_the_quantile_is_the_nearest_rank(values: list[int], share: Fraction) ->
     assert bounds[0] <= wanted < bounds[1]
 
 
-@given(st.lists(durations), st.lists(durations))
+@given(st.lists(durations, max_size=12), st.lists(durations, max_size=12))
 def test_counts_taken_out_again_leave_no_trace(kept: list[int], retracted: list[int]) -> None:
     counts = Counter(map(bin_of, kept + retracted))
     counts.subtract(Counter(map(bin_of, retracted)))
