@@ -13,7 +13,7 @@ import orjson
 from schemas.envelope import MAX_DEPTH
 from schemas.errors import InvalidField, NotCloudEvent, NotJson, pointer_to
 
-Headers = Iterable[tuple[str, bytes]]
+Headers = Iterable[tuple[str, bytes | None]]
 Parts = tuple[dict[str, Any], Any]
 
 STRUCTURED: Final = "application/cloudevents+json"
@@ -29,6 +29,8 @@ def split(value: bytes | None, headers: Headers) -> Parts:
         return _structured(value, b"")
     binary: dict[str, bytes] | None = None
     for name, text in headers:
+        if text is None:
+            continue  # Kafka's headers may be null; a null attribute is an absent one
         if name.lower() == CONTENT_TYPE:
             if text.startswith(b"application/cloudevents"):
                 return _structured(value, text)

@@ -234,6 +234,37 @@ def test_a_correction_needs_no_subject_and_its_changes_may_take_a_field_out() ->
     assert read(type="kaohe.event.amended.v1", subject=..., data=data).data == data
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "canonical"),
+    [
+        ("numerator", 47, "47"),
+        ("days", "0.50", "0.5"),
+        ("score", 5.0, 5),
+        ("agreed", "2026-10-09", "2026-10-09"),
+        ("kind", "sick leave", "sick leave"),
+        ("kind", "violation", "violation"),
+        ("to", "GC02", "GC02"),
+        ("engineer", None, None),
+        ("something_unknown", [1], [1]),
+    ],
+)
+def test_an_amended_field_is_read_as_its_family_reads_it(name: str, value: object, canonical: object) -> None:
+    data = {"target": "1", "changes": {name: value}}
+    assert orjson.dumps(validate_data("kaohe.event.amended.v1", data)["changes"][name]) == orjson.dumps(canonical)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("agreed", "soon"), ("time", None), ("time", "2026-10-08T09:00:00"), ("engineer", ""), ("engineer", 17), ("complaint_class", "huge"),
+     ("upheld", "yes"), ("days", "-1"), ("id", "2"), ("subject", "PG-02")],
+)  # fmt: skip
+def test_an_amendment_that_no_family_would_take_is_refused_by_the_fields_name(name: str, value: object) -> None:
+    with pytest.raises(InvalidField) as refused:
+        validate_data("kaohe.event.amended.v1", {"target": "1", "changes": {name: value}})
+    assert refused.value.pointer == "/data/changes"
+    assert name in refused.value.reason
+
+
 def test_nesting_of_sixteen_levels_is_read_and_seventeen_are_not() -> None:
     def nested(levels: int) -> Any:
         return [] if levels == 1 else [nested(levels - 1)]
