@@ -15,7 +15,6 @@ from services.metrics.worker import serve
 from services.runtime import logging as runtime_logging
 from services.runtime.settings import MetricsSettings
 
-
 # A batch makes a few hundred thousand objects, none of them in circles: looking for circles every 700 of them took a
 # third of the CPU. What lives on after start-up is left out for good.
 GC_THRESHOLDS = (200_000, 20, 50)

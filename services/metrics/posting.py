@@ -10,7 +10,7 @@ from services.core.kpi.event import Event
 from services.core.kpi.histogram import bin_of
 from services.core.kpi.measures import HISTOGRAM_MEASURES
 from services.core.kpi.walk import Contribution
-from services.store.buckets import BinKey, BucketKey
+from services.store.buckets import NO_BIN, BucketKey
 
 HOUR_MS = 3_600_000
 
@@ -63,10 +63,10 @@ class Slots:
 class Postings:
     """The postings of one commit, in the order in which they were made, and their sums by bucket.
 
-    `rows` are journal rows in the order of `journal.COLUMNS`; `sums` and `bins` are what they add to the buckets.
+    `rows` are journal rows in the order of `journal.COLUMNS`; `sums` is what they add to the buckets, [n, value] each.
     """
 
-    __slots__ = ("_recorded_at", "_seq", "_shard", "_slots", "bins", "rows", "sums")
+    __slots__ = ("_recorded_at", "_seq", "_shard", "_slots", "rows", "sums")
 
     def __init__(self, shard: int, seq: int, recorded_at: datetime, slots: Slots) -> None:
         self._shard = shard
@@ -75,7 +75,6 @@ class Postings:
         self._slots = slots
         self.rows: list[tuple[object, ...]] = []
         self.sums: dict[BucketKey, list[int]] = {}
-        self.bins: dict[BinKey, int] = {}
 
     def post(self, case_id: str, cause: Event, contributions: Iterable[Contribution]) -> None:
         """Add what one event made of one case, and the same differences to the buckets."""
@@ -86,19 +85,14 @@ class Postings:
             rows.append(
                 (shard, seq, len(rows), recorded_at, case_id, engineer, measure, dim, at_ms, c.book_ms, value, n, source, event_id)
             )  # fmt: skip
-            key = (engineer, measure, dim, self._slots.book_of(c.book_ms), *self._slots.slot_of(at_ms))
+            place = bin_of(value) if measure in HISTOGRAM_MEASURES else NO_BIN
+            key = (engineer, measure, dim, self._slots.book_of(c.book_ms), *self._slots.slot_of(at_ms), place)
             total = sums.get(key)
             if total is None:
                 sums[key] = [n, n * value]
             else:
                 total[0] += n
                 total[1] += n * value
-            if measure in HISTOGRAM_MEASURES:
-                self._count(key, value, n)
-
-    def _count(self, key: BucketKey, value: int, n: int) -> None:
-        bin_key = (*key, bin_of(value))
-        self.bins[bin_key] = self.bins.get(bin_key, 0) + n
 
 
 def from_epoch_ms(instant_ms: int) -> datetime:

@@ -161,7 +161,6 @@ class Processor:
         await cases.update(connection, shard, seq, CORE_VERSION, folded.changed)
         await journal.append(connection, postings.rows)
         await buckets.add(connection, shard, postings.sums)
-        await buckets.add_bins(connection, shard, postings.bins)
         await self._keep_incidents(connection, (shard, topic, seq), reading, admitted.conflicts)
         await heads.record_commit(
             connection,

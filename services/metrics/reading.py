@@ -90,4 +90,4 @@ def read(records: Sequence[Record], shard: int, partitions: int) -> Reading:
 
 
 def _size(record: Record) -> int:
-    return len(record.value or b"") + sum(len(name) + len(value) for name, value in record.headers)
+    return len(record.value or b"") + sum(len(name) + len(value or b"") for name, value in record.headers)

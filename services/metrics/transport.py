@@ -368,11 +368,15 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         if tp.topic not in self.wiring.topics:
             offset: int | None = super()._new_offset(tp)
             return offset
-        acked = self._acked.pop(tp, [])
-        self._acked_index.pop(tp, None)
+        last = max(self._acked[tp], default=-1)
+        stored = self.wiring.stored.get((tp.topic, tp.partition))
         if self.wiring.stock_seek:
-            return max(acked) + 1 if acked else None
-        return self.wiring.stored.get((tp.topic, tp.partition))
+            stored = last + 1
+        # What a lane has taken and not yet committed stays acknowledged, so that the next commit looks at it again.
+        waiting = [last] if stored is None or last >= stored else []
+        self._acked[tp][:] = waiting
+        self._acked_index[tp] = set(waiting)
+        return stored
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Stock compares two different clocks here; the worker's own watch on progress replaces it."""

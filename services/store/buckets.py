@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import asyncpg
 
-# (engineer, measure, dim, book day, slot start in epoch ms, hours of the slot)
-BucketKey = tuple[str, str, str, date, int, int]
-# (…the same, histogram bin)
-BinKey = tuple[str, str, str, date, int, int, int]
+# (engineer, measure, dim, book day, slot start in epoch ms, hours of the slot, histogram bin of a duration or NO_BIN)
+BucketKey = tuple[str, str, str, date, int, int, int]
+NO_BIN = -1
 
 
 async def add(connection: asyncpg.Connection, shard: int, sums: Mapping[BucketKey, Sequence[int]]) -> None:
@@ -19,67 +18,38 @@ async def add(connection: asyncpg.Connection, shard: int, sums: Mapping[BucketKe
     if not rows:
         return
     await connection.execute(
-        """INSERT INTO bucket (shard, engineer, measure, dim, book, slot_ms, hours, n, value)
+        """INSERT INTO bucket (shard, engineer, measure, dim, book, slot_ms, hours, bin, n, value)
            SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::date[], $6::bigint[], $7::smallint[],
-                                    $8::bigint[], $9::bigint[])
-           ON CONFLICT (shard, engineer, measure, dim, book, slot_ms, hours)
+                                    $8::smallint[], $9::bigint[], $10::bigint[])
+           ON CONFLICT (shard, engineer, measure, dim, book, slot_ms, hours, bin)
            DO UPDATE SET n = bucket.n + excluded.n, value = bucket.value + excluded.value""",
         shard,
         *zip(*rows, strict=True),
     )
 
 
-async def add_bins(connection: asyncpg.Connection, shard: int, counts: Mapping[BinKey, int]) -> None:
-    """Add sample counts to histogram bins. The caller holds the shard's lock."""
-    rows = [(*key, n) for key, n in counts.items() if n]
-    if not rows:
-        return
-    await connection.execute(
-        """INSERT INTO bucket_histogram (shard, engineer, measure, dim, book, slot_ms, hours, bin, n)
-           SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::date[], $6::bigint[], $7::smallint[],
-                                    $8::smallint[], $9::bigint[])
-           ON CONFLICT (shard, engineer, measure, dim, book, slot_ms, hours, bin)
-           DO UPDATE SET n = bucket_histogram.n + excluded.n""",
-        shard,
-        *zip(*rows, strict=True),
-    )
-
-
-async def compact(
-    connection: asyncpg.Connection, shard: int, zone: str, before_ms: int, tables: Iterable[str] = ("sum", "bins")
-) -> int:
+async def compact(connection: asyncpg.Connection, shard: int, zone: str, before_ms: int) -> int:
     """Merge hour slots older than `before_ms` into day slots of the zone; returns the hour rows merged.
 
-    The caller holds the shard's lock: a posting into the same slot must not run between the two statements.
+    The caller holds the shard's lock: a posting into the same slot must not run beside it.
     """
-    merged = 0
-    for table in tables:
-        merged += await connection.fetchval(_COMPACT[table], shard, before_ms, zone)
+    merged: int = await connection.fetchval(
+        """WITH o AS (
+               DELETE FROM bucket WHERE shard = $1 AND hours = 1 AND slot_ms < $2
+               RETURNING engineer, measure, dim, book, slot_ms, bin, n, value
+           ), written AS (
+               INSERT INTO bucket (shard, engineer, measure, dim, book, slot_ms, hours, bin, n, value)
+               SELECT $1, o.engineer, o.measure, o.dim, o.book,
+                      (extract(epoch FROM date_trunc('day', to_timestamp(o.slot_ms / 1000.0) AT TIME ZONE $3)
+                                          AT TIME ZONE $3) * 1000)::bigint,
+                      24, o.bin, sum(o.n), sum(o.value)
+               FROM o GROUP BY 2, 3, 4, 5, 6, 8
+               ON CONFLICT (shard, engineer, measure, dim, book, slot_ms, hours, bin)
+               DO UPDATE SET n = bucket.n + excluded.n, value = bucket.value + excluded.value
+           )
+           SELECT count(*) FROM o""",
+        shard,
+        before_ms,
+        zone,
+    )
     return merged
-
-
-_DAY_SLOT = "(extract(epoch FROM date_trunc('day', to_timestamp(o.slot_ms / 1000.0) AT TIME ZONE $3) AT TIME ZONE $3) * 1000)::bigint"
-_COMPACT = {
-    "sum": f"""
-        WITH o AS (
-            DELETE FROM bucket WHERE shard = $1 AND hours = 1 AND slot_ms < $2
-            RETURNING engineer, measure, dim, book, slot_ms, n, value
-        ), written AS (
-            INSERT INTO bucket (shard, engineer, measure, dim, book, slot_ms, hours, n, value)
-            SELECT $1, o.engineer, o.measure, o.dim, o.book, {_DAY_SLOT}, 24, sum(o.n), sum(o.value) FROM o GROUP BY 2, 3, 4, 5, 6
-            ON CONFLICT (shard, engineer, measure, dim, book, slot_ms, hours)
-            DO UPDATE SET n = bucket.n + excluded.n, value = bucket.value + excluded.value
-        )
-        SELECT count(*) FROM o""",  # noqa: S608 - no user input: constants of this module
-    "bins": f"""
-        WITH o AS (
-            DELETE FROM bucket_histogram WHERE shard = $1 AND hours = 1 AND slot_ms < $2
-            RETURNING engineer, measure, dim, book, slot_ms, bin, n
-        ), written AS (
-            INSERT INTO bucket_histogram (shard, engineer, measure, dim, book, slot_ms, hours, bin, n)
-            SELECT $1, o.engineer, o.measure, o.dim, o.book, {_DAY_SLOT}, 24, o.bin, sum(o.n) FROM o GROUP BY 2, 3, 4, 5, 6, 8
-            ON CONFLICT (shard, engineer, measure, dim, book, slot_ms, hours, bin)
-            DO UPDATE SET n = bucket_histogram.n + excluded.n
-        )
-        SELECT count(*) FROM o""",  # noqa: S608 - no user input: constants of this module
-}

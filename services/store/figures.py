@@ -298,15 +298,15 @@ _SHARDS = "(SELECT shard FROM shard_head)"
 
 # $1 actors, $2 measures, $3 and $4 book days, $5 limit on at, $6 begin of the limit's day, $7 first days of the stretches
 _FROM_BUCKETS = f"""
-    FROM {{table}} WHERE shard IN {_SHARDS} AND engineer = ANY($1::text[]) AND measure = ANY($2::text[])
+    FROM bucket WHERE shard IN {_SHARDS} AND engineer = ANY($1::text[]) AND measure = ANY($2::text[])
         AND book >= $3 AND book < $4
         AND (slot_ms < $6 OR (slot_ms < $5 AND (hours > 1 OR slot_ms + 3600000 <= $5)))"""
 _BUCKET_KEYS = f"""engineer, measure, width_bucket(book, $7::date[]) AS stretch,
     CASE WHEN slot_ms < $6 THEN {_PAST} WHEN hours = 1 THEN {_HOUR_TODAY} ELSE {_DAY_TODAY} END AS part"""
 _BUCKETS = f"""SELECT {_BUCKET_KEYS}, sum(n)::bigint AS n, sum(value)::bigint AS value
-    {_FROM_BUCKETS.format(table="bucket")} GROUP BY 1, 2, 3, 4"""
+    {_FROM_BUCKETS} GROUP BY 1, 2, 3, 4"""
 _BINS = f"""SELECT {_BUCKET_KEYS}, bin, sum(n)::bigint AS n
-    {_FROM_BUCKETS.format(table="bucket_histogram")} GROUP BY 1, 2, 3, 4, 5"""
+    {_FROM_BUCKETS} GROUP BY 1, 2, 3, 4, 5"""
 
 # $1 actors, $2 measures, $3 and $4 at, $5 and $6 book, $7 starts of the stretches
 _FROM_JOURNAL = """

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 import asyncpg
 
+Headers = tuple[tuple[str, bytes | None], ...]
+"""Of a Kafka record; a header's value may be null."""
+
 
 @dataclass(frozen=True, slots=True)
 class QuarantineRow:
@@ -22,7 +25,7 @@ class QuarantineRow:
     reason: str
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: Headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +52,24 @@ class MisroutedRow:
     id: str
     case_id: str
     value: bytes
-    headers: tuple[tuple[str, bytes], ...]
+    headers: Headers
 
 
-def headers_to_json(headers: tuple[tuple[str, bytes], ...]) -> str:
-    """JSON array of [name, base64 of the value]: header values are bytes of any kind.
+def headers_to_json(headers: Headers) -> str:
+    """JSON array of [name, base64 of the value or null]: header values are bytes of any kind.
 
     A name is any text; PostgreSQL's JSON has no NUL, so a backslash escapes it (and itself).
     """
-    return json.dumps([[_escaped(name), base64.b64encode(value).decode()] for name, value in headers])
+    return json.dumps(
+        [[_escaped(name), None if value is None else base64.b64encode(value).decode()] for name, value in headers]
+    )
 
 
-def headers_from_json(stored: str) -> list[tuple[str, bytes]]:
+def headers_from_json(stored: str) -> list[tuple[str, bytes | None]]:
     """Return what headers_to_json wrote."""
-    return [(_unescaped(name), base64.b64decode(value)) for name, value in json.loads(stored)]
+    return [
+        (_unescaped(name), None if value is None else base64.b64decode(value)) for name, value in json.loads(stored)
+    ]
 
 
 def _escaped(name: str) -> str:

@@ -16,9 +16,3 @@ async def append(connection: asyncpg.Connection, rows: Sequence[tuple[object, ..
     """COPY postings, tuples in the order of COLUMNS."""
     if rows:
         await connection.copy_records_to_table("journal", records=rows, columns=COLUMNS)
-
-
-async def ensure_partitions(connection: asyncpg.Connection, months_ahead: int = 3) -> int:
-    """Create the partitions of this and the coming months; returns how many were missing."""
-    made: int = await connection.fetchval("SELECT ensure_journal_partitions($1)", months_ahead)
-    return made

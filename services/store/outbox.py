@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from services.store.incidents import headers_from_json, headers_to_json
+from services.store.incidents import Headers, headers_from_json, headers_to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class OutboxRow:
     partition: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
 
 
 async def put(
@@ -27,7 +27,7 @@ async def put(
     shard: int,
     seq: int,
     row: tuple[str, int, bytes | None, bytes | None],
-    headers: tuple[tuple[str, bytes], ...] = (),
+    headers: Headers = (),
 ) -> None:
     """Add one row (topic, partition, key, value), in the caller's transaction, which holds the shard's lock."""
     await connection.execute(

@@ -84,32 +84,19 @@ journal = Table(
 )
 
 
-def _bucket_key() -> list[Column[Any]]:
-    return [
-        Column("shard", SmallInteger, primary_key=True),
-        Column("engineer", Text, primary_key=True),
-        Column("measure", Text, primary_key=True),
-        Column("dim", Text, primary_key=True),
-        Column("book", Date, primary_key=True),
-        Column("slot_ms", BigInteger, primary_key=True),
-        Column("hours", SmallInteger, primary_key=True),
-    ]
-
-
 bucket = Table(
     "bucket",
     metadata,
-    *_bucket_key(),
-    Column("n", BigInteger, nullable=False),
-    Column("value", BigInteger, nullable=False),
-)
-
-bucket_histogram = Table(
-    "bucket_histogram",
-    metadata,
-    *_bucket_key(),
+    Column("shard", SmallInteger, primary_key=True),
+    Column("engineer", Text, primary_key=True),
+    Column("measure", Text, primary_key=True),
+    Column("dim", Text, primary_key=True),
+    Column("book", Date, primary_key=True),
+    Column("slot_ms", BigInteger, primary_key=True),
+    Column("hours", SmallInteger, primary_key=True),
     Column("bin", SmallInteger, primary_key=True),
     Column("n", BigInteger, nullable=False),
+    Column("value", BigInteger, nullable=False),
 )
 
 checkpoint = Table(

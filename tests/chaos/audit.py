@@ -198,9 +198,8 @@ class Slot:
 
 
 async def _buckets_differ(connection: asyncpg.Connection, definitions: Definitions) -> list[str]:
-    """Every bucket row = the sum of its journal postings, and every posting is in a bucket; the histogram likewise."""
+    """Every bucket row = the sum of its journal postings, and every posting is in a bucket, durations by histogram bin."""
     sums: dict[tuple[Any, ...], tuple[int, int]] = {}
-    bins: dict[tuple[Any, ...], int] = {}
     place = Slot(definitions)
     async with connection.transaction():
         async for row in connection.cursor(
@@ -208,31 +207,20 @@ async def _buckets_differ(connection: asyncpg.Connection, definitions: Definitio
         ):
             shard, engineer, measure, dim, book_ms, at_ms, value, n, recorded_at = row
             book = EPOCH_DAY + timedelta(days=definitions.local_day(book_ms))
-            key = (shard, engineer, measure, dim, book, *place.of(at_ms, recorded_at))
+            place_in_histogram = bin_of(value) if measure in HISTOGRAM_MEASURES else -1
+            key = (shard, engineer, measure, dim, book, *place.of(at_ms, recorded_at), place_in_histogram)
             items, total = sums.get(key, (0, 0))
             sums[key] = (items + n, total + n * value)
-            if measure in HISTOGRAM_MEASURES:
-                bins[*key, bin_of(value)] = bins.get((*key, bin_of(value)), 0) + n
-    columns = "shard, engineer, measure, dim, book, slot_ms, hours"
+    columns = "shard, engineer, measure, dim, book, slot_ms, hours, bin"
     buckets = {
-        tuple(row)[:7]: (row["n"], row["value"])
+        tuple(row)[:8]: (row["n"], row["value"])
         for row in await connection.fetch(f"SELECT {columns}, n, value FROM bucket")
     }
-    histogram = {
-        tuple(row)[:8]: row["n"] for row in await connection.fetch(f"SELECT {columns}, bin, n FROM bucket_histogram")
-    }
-    return [
-        *compare(
-            "bucket against its postings",
-            _nonzero(buckets, (0, 0)),
-            _nonzero(_compacted(sums, buckets, definitions), (0, 0)),
-        ),
-        *compare(
-            "histogram against its postings",
-            _nonzero(histogram, 0),
-            _nonzero(_compacted_bins(bins, histogram, definitions), 0),
-        ),
-    ]
+    return compare(
+        "bucket against its postings",
+        _nonzero(buckets, (0, 0)),
+        _nonzero(_compacted(sums, buckets, definitions), (0, 0)),
+    )
 
 
 def _nonzero(rows: Mapping[Key, Any], nothing: object) -> dict[Key, Any]:
@@ -264,16 +252,6 @@ def _compacted(
         items, total = merged.get(place, (0, 0))
         merged[place] = (items + n, total + value)
     return merged
-
-
-def _compacted_bins(
-    bins: Mapping[tuple[Any, ...], int], found: Collection[tuple[Any, ...]], definitions: Definitions
-) -> dict[tuple[Any, ...], int]:
-    first = _first_hours(found)
-    merged: Counter[tuple[Any, ...]] = Counter()
-    for key, n in bins.items():
-        merged[_day_slot(key, first, definitions)] += n
-    return dict(merged)
 
 
 async def _sequence_differs(connection: asyncpg.Connection) -> list[str]:

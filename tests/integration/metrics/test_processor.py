@@ -29,7 +29,7 @@ def sent(*events: dict[str, Any], poison: tuple[bytes | None, ...] = ()) -> Sent
 async def dump(connection: asyncpg.Connection) -> dict[str, list[tuple[Any, ...]]]:
     """Everything that a batch may write, to compare before and after."""
     tables = (
-        "shard_head", "shard_position", "ledger", "cases", "journal", "commits", "bucket", "bucket_histogram",
+        "shard_head", "shard_position", "ledger", "cases", "journal", "commits", "bucket",
         "conflict", "quarantine", "misrouted", "outbox", "source_seen",
     )  # fmt: skip
     return {

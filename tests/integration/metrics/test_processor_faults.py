@@ -20,7 +20,7 @@ from tests.integration.metrics.conftest import ProcessorFactory
 from tests.integration.metrics.partitions import APPENDED_MS, Partition, event
 from tests.integration.metrics.test_processor import dump, sent, ticket
 
-WRITTEN = ("ledger", "cases", "journal", "bucket", "bucket_histogram", "conflict", "quarantine", "misrouted", "outbox",
+WRITTEN = ("ledger", "cases", "journal", "bucket", "conflict", "quarantine", "misrouted", "outbox",
            "source_seen", "commits", "shard_head")  # fmt: skip
 
 

@@ -110,24 +110,13 @@ CREATE TABLE bucket (
     book date NOT NULL,
     slot_ms bigint NOT NULL,
     hours smallint NOT NULL,
-    n bigint NOT NULL,
-    value bigint NOT NULL,
-    PRIMARY KEY (shard, engineer, measure, dim, book, slot_ms, hours)
-) WITH (fillfactor = 70);
-COMMENT ON TABLE bucket IS 'The journal pre-summed: n items, value = sum of n times value, for at_ms in [slot_ms, slot_ms + hours). hours is 1 from yesterday on, 24 before.';
-
-CREATE TABLE bucket_histogram (
-    shard smallint NOT NULL,
-    engineer text NOT NULL,
-    measure text NOT NULL,
-    dim text NOT NULL,
-    book date NOT NULL,
-    slot_ms bigint NOT NULL,
-    hours smallint NOT NULL,
     bin smallint NOT NULL,
     n bigint NOT NULL,
+    value bigint NOT NULL,
     PRIMARY KEY (shard, engineer, measure, dim, book, slot_ms, hours, bin)
-);
+) WITH (fillfactor = 70);
+COMMENT ON TABLE bucket IS 'The journal pre-summed: n items, value = sum of n times value, for at_ms in [slot_ms, slot_ms + hours). hours is 1 from yesterday on, 24 before.';
+COMMENT ON COLUMN bucket.bin IS 'Histogram bin of a duration, so that its buckets are its histogram; -1 for every other measure.';
 
 CREATE TABLE conflict (
     shard smallint NOT NULL,
@@ -416,7 +405,7 @@ APPEND_ONLY = [
     "snapshot", *SEALED, "snapshot_seal",
 ]  # fmt: skip
 UPDATABLE = ["shard_head", "shard_position", "cases", "source_seen", "api_key", "job_progress", "idempotency"]
-DELETABLE = ["bucket", "bucket_histogram", "outbox", "idempotency"]
+DELETABLE = ["bucket", "outbox", "idempotency"]
 
 
 def statements(text: str) -> list[str]:
