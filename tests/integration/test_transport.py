@@ -85,7 +85,14 @@ async def until(condition: Callable[[], bool], seconds: float = 45.0) -> None:
 
 @asynccontextmanager
 async def station(
-    kafka: str, topics: list[str], store: Store, *, group: str, limits: LaneLimits | None = None, **settings: Any
+    kafka: str,
+    topics: list[str],
+    store: Store,
+    *,
+    group: str,
+    limits: LaneLimits | None = None,
+    stock_seek: bool = False,
+    **settings: Any,
 ) -> AsyncIterator[Station]:
     """Run a Faust app with the transport over a recording store, and stop it at the end."""
     stored: dict[tuple[str, int], int] = {}
@@ -104,6 +111,7 @@ async def station(
         halt=halted.append,
         on_positioned=lambda targets: positioned.append(dict(targets)),
         on_revoked=lambda: None,
+        stock_seek=stock_seek,
     )
     app = build_app(
         MetricsSettings(
@@ -112,6 +120,7 @@ async def station(
             events_topic=topics[0],
             input_topics=",".join(topics[1:]),
             consumer_group=group,
+            test_disable="seek" if stock_seek else "",
             **settings,
         ),
         wiring,
@@ -238,6 +247,78 @@ async def test_a_restart_goes_on_from_the_store_whatever_kafka_has_committed(kaf
         await until(lambda: restored.total() == 60)
         assert worker.positioned == [{(name, 0): 40}]
     assert [offset for offset, _, _ in restored.counted[name, 0]] == list(range(40, 100))
+
+
+async def test_with_stock_seeking_the_same_restart_makes_a_hole(kafka: str, topic: TopicFactory) -> None:
+    """The negative control: Kafka's committed offset says nothing about what was counted."""
+    name = await topic(1)
+    await produce(kafka, name, 0, 100)
+    store = Store()
+    async with station(kafka, [name], store, group=name, stock_seek=True) as worker:
+        await until(lambda: store.total() == 100)
+        await worker.app.consumer.commit()
+    await produce(kafka, name, 0, 10, first=100)
+    restored = Store(positions_by={(name, 0): StoredPosition(40, None)})
+    async with station(kafka, [name], restored, group=name, stock_seek=True) as worker:
+        await until(lambda: bool(worker.halted))
+        assert worker.positioned == [{(name, 0): 100}]
+    assert restored.holes == 1
+    assert restored.total() == 0
+
+
+async def test_records_that_expire_before_a_slow_worker_reads_them_halt_it(kafka: str, topic: TopicFactory) -> None:
+    """A position that falls out of the log while we run is as much a loss as one found at the start."""
+    name = await topic(1)
+    async with AIOKafkaProducer(bootstrap_servers=kafka, acks="all", linger_ms=5) as producer:
+        for _ in range(6000):
+            await producer.send(name, value=b"v" * 1000, partition=0)
+    store = Store()
+    gate = asyncio.Event()
+    process = store.process
+
+    async def gated(batch: PartitionBatch) -> Outcome:
+        await gate.wait()
+        return await process(batch)
+
+    store.process = gated  # type: ignore[method-assign]
+    limits = LaneLimits(batch_events=100, room_events=100)
+    async with station(
+        kafka, [name], store, group=name, limits=limits, batch_events=100, partition_fetch_bytes=1024 * 1024
+    ) as worker:
+        await until(lambda: worker.lanes.queued_events >= 100)
+        await delete_below(kafka, name, 0, 5900)
+        gate.set()
+        await until(lambda: bool(worker.halted))
+        assert isinstance(worker.halted[0], LogExpired)
+    counted = [offset for offset, _, _ in store.counted[name, 0]]
+    assert counted == list(range(len(counted)))
+    assert len(counted) < 5900
+
+
+async def test_the_group_commit_follows_what_was_stored_not_what_was_taken(kafka: str, topic: TopicFactory) -> None:
+    """As a lag metric it is honest: records that wait in a lane are not yet done."""
+    name = await topic(1)
+    await produce(kafka, name, 0, 50)
+    store = Store()
+    gate = asyncio.Event()
+    process = store.process
+
+    async def gated(batch: PartitionBatch) -> Outcome:
+        await gate.wait()
+        return await process(batch)
+
+    store.process = gated  # type: ignore[method-assign]
+    async with (
+        station(kafka, [name], store, group=name) as worker,
+        AIOKafkaConsumer(bootstrap_servers=kafka, group_id=name, enable_auto_commit=False) as group,
+    ):
+        await until(lambda: worker.lanes.in_flight == 1)
+        await worker.app.consumer.commit()
+        assert await group.committed(TopicPartition(name, 0)) in {None, 0}
+        gate.set()
+        await until(lambda: worker.stored.get((name, 0)) == 50)
+        await worker.app.consumer.commit()
+        assert await group.committed(TopicPartition(name, 0)) == 50
 
 
 async def test_the_first_sight_of_a_partition_records_its_log_start_and_topic_id(
