@@ -12,6 +12,7 @@ from rich.console import Console
 from services.cli.errors import explain
 
 DEBUG: Final = "KAOHE_DEBUG"
+STOPPED: Final = 130  # by Ctrl-C, as shells say it
 
 
 @runtime_checkable
@@ -68,10 +69,9 @@ def run() -> None:
     # Libraries log what the one line below says better.
     logging.basicConfig(level=logging.WARNING if debug else logging.CRITICAL)
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        code = app(standalone_mode=False) or 0
     except (typer.Abort, KeyboardInterrupt):
-        Console(stderr=True).print("[yellow]Stopped.[/yellow]")
-        sys.exit(130)
+        code = STOPPED
     except Exception as fault:
         if isinstance(fault, WrongUse):
             fault.show()
@@ -80,7 +80,9 @@ def run() -> None:
             raise
         line, code = explain(fault)
         Console(stderr=True, soft_wrap=True).print(f"[bold red]kaohe:[/bold red] {line}", highlight=False)
-        sys.exit(code)
+    if code == STOPPED:
+        Console(stderr=True).print("[yellow]Stopped.[/yellow]")
+    sys.exit(code)
 
 
 if __name__ == "__main__":
