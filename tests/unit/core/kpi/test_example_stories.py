@@ -38,6 +38,7 @@ SCENARIOS = (
     "s11",
     "s14",
     "s15",
+    "s16",
     "s17",
     "s21",
     "s22",
@@ -55,6 +56,7 @@ NOT_YET = {
     "ticket.first_response_missed", "ticket.full_resolution", "ticket.next_response", "ticket.next_response_open",
     "ticket.next_response_stopped_by_resolution", "ticket.one_touch", "ticket.reopen_rate", "ticket.transfers", "workload.per_day",
 }  # fmt: skip
+TEAMS = {"R1": ["E1", "E2"], "R2": ["E3"], "B1": ["E1", "E2", "E3"]}
 NOT_YET_VIEW = {("ticket.resolution_rate", "matured")}
 DOCUMENT: JSON = json.loads(INDICATOR_EXPECTED.read_text(encoding="utf-8"))
 EXPECTED: dict[str, JSON] = {scenario["scenario"]: scenario for scenario in DOCUMENT["scenarios"]}
@@ -88,8 +90,10 @@ class Question:
         """The actors meant: a person is one whatever the source says."""
         if "unattributed" in self.wanted:
             return [""]
-        person = self.wanted.get("person")
-        return None if person is None else [f"{source} {person}" for source in ("crm", "fsm", "hq", "hr", "sms")]
+        team = self.wanted.get("team")
+        people = [self.wanted["person"]] if "person" in self.wanted else TEAMS.get(team or "ALL")
+        sources = ("crm", "fsm", "hq", "hr", "sms")
+        return None if people is None else [f"{source} {person}" for source in sources for person in people]
 
     @property
     def at_ms(self) -> int:
@@ -195,7 +199,9 @@ SPECIAL: dict[str, Callable[[Question], tuple[int | Fraction, int | Fraction]]] 
 @pytest.mark.parametrize(
     "question",
     list(_questions()),
-    ids=lambda q: f"{q.scenario}-{q.indicator}-{q.wanted.get('person') or q.wanted.get('case') or 'all'}",
+    ids=lambda q: (
+        f"{q.scenario}-{q.indicator}-{q.wanted.get('person') or q.wanted.get('case') or q.wanted.get('team')}"
+    ),
 )
 def test_the_figure_is_that_of_the_page(question: Question) -> None:
     wanted = question.wanted
