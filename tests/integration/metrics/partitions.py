@@ -28,7 +28,7 @@ class Partition:
         value: Mapping[str, Any] | bytes | None,
         *,
         key: bytes | None = None,
-        headers: tuple[tuple[str, bytes], ...] = STRUCTURED_HEADERS,
+        headers: tuple[tuple[str, bytes | None], ...] = STRUCTURED_HEADERS,
         appended_ms: int = APPENDED_MS,
     ) -> Record:
         """Write a record; an event is written in structured mode."""

@@ -27,7 +27,7 @@ from tests.chaos.fleet import Fleet
 from tests.chaos.site import PARTITIONS, Site
 from tests.integration.metrics.partitions import event
 
-Headers = tuple[tuple[str, bytes], ...]
+Headers = tuple[tuple[str, bytes | None], ...]
 MEGABYTE = 1_000_000
 AT = 5  # the partition of the bad records
 
@@ -94,6 +94,10 @@ BAD: dict[str, Bad] = {
     ),
     "binary mode with a broken attribute": Bad(b"{}", "InvalidField", "/subject", binary(subject=b"\xff")),
     "binary mode with broken data": Bad(b"{", "NotJson", "", binary()),
+    "a null header": Bad(b"noise", "NotJson", "", (("trace", None), ("content-type", None), ("ce_id", None))),
+    "binary mode with a null attribute": Bad(
+        b"{}", "InvalidField", "/id", (*binary()[2:], ("ce_specversion", b"1.0"), ("ce_id", None))
+    ),
     "headers with NUL": Bad(b"noise", "NotJson", "", (("na\0me", b"\x00\xff"),)),
 }
 
