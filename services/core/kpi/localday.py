@@ -16,6 +16,7 @@ DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
+_LAST_ORDINAL: Final = date.max.toordinal()
 # What the zone database can be asked about; beyond it the offset of the edge is used, so that every instant has a day.
 _FIRST_MS: Final = -62_135_510_400_000
 _LAST_MS: Final = 253_402_128_000_000
@@ -60,7 +61,7 @@ class LocalDays:
         day = self.day(instant_ms)
         month = self._months.get(day)
         if month is None:
-            local = date.fromordinal(day + _EPOCH_ORDINAL)
+            local = date.fromordinal(min(max(day + _EPOCH_ORDINAL, 1), _LAST_ORDINAL))
             month = self._months[day] = 12 * local.year + local.month - 1
         return month
 
