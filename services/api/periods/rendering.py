@@ -105,7 +105,7 @@ def _result(statement: Statement, language: Language) -> list[str]:
 def _indicator(row: IndicatorItem, language: Language) -> str:
     ratio = f"{_short(row.numerator)} ÷ {_short(row.denominator)}"
     value = f"= {_short(row.value)} ({row.value.decimal})" if row.value else f"— {_in(row.undefined, language)}"
-    parts = ", ".join(f"{part['id']} {part['amount'].removesuffix('/1')}" for part in row.parts)
+    parts = ", ".join(f"{part['id']} {_whole(part['amount'])}" for part in row.parts if part["amount"] != "0/1")
     own = row.own_maximum
     peak = f" ÷ ({_whole(own['numerator'])} ÷ {_whole(own['denominator'])} {own['month']})" if own else ""
     marks = f" [{', '.join(row.marks)}]" if row.marks else ""

@@ -50,9 +50,10 @@ def _newcomer_line(criterion: Criterion, figure: Figure) -> Line:
     default = criterion.newcomer
     if default is None:
         raise ValueError(f"{criterion.id} has no newcomer's points")
+    title = _title(criterion)
     words = Words(
-        f"{criterion.label} {criterion.words.zh}:首月,计 {plain(default.points)} 分,不参加本项排名",
-        f"{criterion.label} {criterion.words.en}: first month, {plain(default.points)} points, not ranked in this item",
+        f"{title.zh}:首月,计 {plain(default.points)} 分,不参加本项排名",
+        f"{title.en}: first month, {plain(default.points)} points, not ranked in this item",
     )
     return Line(
         criterion.id, "first_month", words, plain(default.points), default.points, default.seed, inputs_of(figure)
@@ -64,9 +65,10 @@ def _by_place(criterion: Criterion, rule: RankProportional, figure: Figure, plac
     if place is None or points is None:
         return None
     mean, top = plain(place.mean), plain(rule.maximum)
+    title = _title(criterion)
     words = Words(
-        f"{criterion.label} {criterion.words.zh}:分公司内 {place.n} 人中第 {mean} 名",
-        f"{criterion.label} {criterion.words.en}: place {mean} of {place.n} in the branch",
+        f"{title.zh}:分公司内 {place.n} 人中第 {mean} 名",
+        f"{title.en}: place {mean} of {place.n} in the branch",
     )
     formula = f"n = 1 → {top}" if place.n == 1 else f"{top} × ({place.n} − {mean}) ÷ ({place.n} − 1) = {plain(points)}"
     marks = (*figure.marks, RANKING_OF_ONE) if place.n == 1 else figure.marks
@@ -77,13 +79,13 @@ def _by_place(criterion: Criterion, rule: RankProportional, figure: Figure, plac
 
 def _in_proportion(criterion: Criterion, rule: Proportional, figure: Figure, value: Fraction) -> list[Line]:
     points = value * rule.factor
-    words = Words(f"{criterion.label} {criterion.words.zh}", f"{criterion.label} {criterion.words.en}")
+    title = _title(criterion)
     scaled = "" if rule.factor == 1 else f"; {bracketed(value)} × {bracketed(rule.factor)} = {plain(points)}"
     kind = "series" if figure.parts else "proportional"
     line = Line(
         criterion.id,
         kind,
-        words,
+        title,
         arithmetic_of(figure) + scaled,
         points,
         criterion.seed,
@@ -94,10 +96,19 @@ def _in_proportion(criterion: Criterion, rule: Proportional, figure: Figure, val
         return [line]
     lift = rule.floor - points
     floor_words = Words(
-        f"{criterion.label} 不低于 {plain(rule.floor)} 分", f"{criterion.label} is not below {plain(rule.floor)} points"
+        f"{title.zh} 不低于 {plain(rule.floor)} 分", f"{title.en} is not below {plain(rule.floor)} points"
     )
     arithmetic = f"{plain(rule.floor)} − {bracketed(points)} = {plain(lift)}"
     return [line, Line(criterion.id, "floor", floor_words, arithmetic, lift, criterion.seed)]
+
+
+def _title(criterion: Criterion) -> Words:
+    """Label and name of an item, with the remark that tells a reading from the seed's own words."""
+    remark = criterion.remark
+    return Words(
+        f"{criterion.label} {criterion.words.zh}" + (f"({remark.zh})" if remark else ""),
+        f"{criterion.label} {criterion.words.en}" + (f" ({remark.en})" if remark else ""),
+    )
 
 
 def _weighted(line: Line, weight: Fraction) -> Line:

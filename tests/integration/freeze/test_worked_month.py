@@ -96,6 +96,8 @@ async def test_a_statement_reads_as_text_in_both_languages(shared_site: Site, fr
     assert "合计" in chinese
     assert "place 5/2 of 4 in the branch" in english
     assert "49/10" in english
+    engineer = f"/v1/snapshots/{frozen['s02', 'settled']['id']}/people/GC01/statement"
+    assert "(推定,非原文)" in await shared_site.get(engineer, accept="text/plain")
     assert "Money, proposed and not confirmed: -100.00" in english
 
 

@@ -142,6 +142,11 @@ def test_the_lines_of_each_statement_add_up(scheme: str, view: View) -> None:
     assert all(each.total == total_of(each.lines) for each in scored)
 
 
+def test_each_line_of_s02_says_that_it_is_a_reading_and_not_the_seed() -> None:
+    found = evaluate(shipped_schemes()["s02"], View.SETTLED, postings()).scores
+    assert all("reading, not seed" in line.words.en for each in found.people for line in each.lines)
+
+
 def test_every_posting_is_somebodys() -> None:
     assert evaluate(shipped_schemes()["s01"], View.SETTLED, postings()).scores.unattributed == ()
 
