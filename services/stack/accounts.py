@@ -16,6 +16,7 @@ CAP_DAC_OVERRIDE = 1
 def account_for(*paths: Path) -> Account | None:
     """The user for a process that must reach these paths; None = ourselves. Raises NotAllowed."""
     if os.geteuid() != 0:
+        _check_name(os.geteuid())
         return None
     entry = _entry()
     if all(_open_to(path, entry.pw_uid, entry.pw_gid) for path in paths):
@@ -37,6 +38,17 @@ def give(path: Path, account: Account | None) -> None:
     for folder, folders, files in os.walk(path):
         for name in (*folders, *files):
             os.chown(Path(folder) / name, account.uid, account.gid, follow_symlinks=False)
+
+
+def _check_name(uid: int) -> None:
+    """PostgreSQL asks the system for the name of its user; a container may run under a number that has none."""
+    try:
+        pwd.getpwuid(uid)
+    except KeyError as error:
+        raise NotAllowed(
+            f"PostgreSQL needs a user with a name, and this system has none for user id {uid}",
+            "add the user to /etc/passwd, or set KAOHE_DATABASE_URL to an existing server",
+        ) from error
 
 
 def _entry() -> pwd.struct_passwd:

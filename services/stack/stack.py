@@ -15,7 +15,7 @@ import psutil
 import services
 from services.runtime.settings import StackSettings
 from services.stack.child import tail
-from services.stack.errors import StackError, StartFailed
+from services.stack.errors import DiskFull, StackError, StartFailed
 from services.stack.preflight import check_machine
 from services.stack.running import FILE, running_environment
 from services.stack.state import StackState, is_supervised, read_state
@@ -144,6 +144,9 @@ class Stack:
         if state is not None and state.phase in ("failed", "stopping") and ": " in state.message:
             problem, _, cure = state.message.partition(": ")
             return StackError(problem, cure)
+        free_mb = shutil.disk_usage(self.home).free // 2**20
+        if free_mb == 0:
+            return DiskFull(self.home, None, None)
         log = self.home / "logs" / "supervisor.log"
         last = next((line for line in reversed(tail(log)) if line.strip()), "its log is empty")
         return StartFailed("the supervisor", last.strip()[-300:], log)

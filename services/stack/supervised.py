@@ -26,6 +26,7 @@ class Supervised:
         # Settled once: with the first health, or with the error when the start is given up.
         self._decided: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._failures = 0
+        self._fault = ""  # why the last run ended, shown until the next is healthy
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -49,12 +50,13 @@ class Supervised:
             reason = await self._once()
             self._failures += 1
             error = self.server.explain(reason)
+            self._fault = str(error)
             if not self._decided.done() and self._failures >= ATTEMPTS_AT_START:
                 self._set("waiting", str(error))
                 self._decided.set_exception(error)
                 return
             pause = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** min(self._failures - 1, 10))
-            self._set("waiting", f"{reason}; next start in {pause:.1f} s")
+            self._set("waiting", f"{error}; next start in {pause:.1f} s")
             self.report.restarts += 1
             await asyncio.sleep(pause)
 
@@ -64,7 +66,7 @@ class Supervised:
             self.server.spawn()  # on the main thread: the kernel ties the child to it
         except OSError as error:
             return f"not started: {error.strerror or error}"
-        self._set("starting", started=True)
+        self._set("starting", self._fault, started=True)
         return await self._watch()
 
     async def _watch(self) -> str:

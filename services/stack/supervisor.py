@@ -189,7 +189,10 @@ class Supervisor:
     def _report(self) -> None:
         for supervised in (*self._servers, *self._workers):
             supervised.report.pid = supervised.server.pid
-        write_state(self.home, self.state)
+        try:
+            write_state(self.home, self.state)
+        except OSError as error:  # a full disk must not end the supervision
+            log.warning("state not written", reason=error.strerror)
 
 
 async def _all(steps: Sequence[Coroutine[None, None, None]]) -> None:
