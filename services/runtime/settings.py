@@ -121,7 +121,7 @@ class MetricsSettings(KafkaSettings, DatabaseSettings):
     drain_seconds: float = Field(20.0, gt=0)  # after SIGTERM; then the process ends anyway
     stall_seconds: float = Field(60.0, gt=0)  # records waiting and no progress: the worker is not live any more
     checkpoint_seconds: float = Field(60.0, gt=0)
-    doubles_seconds: float = Field(10.0, gt=0)
+    doubles_seconds: float = Field(2.0, gt=0)
     testing: bool = False
     test_disable: Annotated[tuple[str, ...], NoDecode] = ()  # guards to remove, for the chaos test's negative controls
     test_faults: Annotated[tuple[str, ...], NoDecode] = ()  # faults that the chaos test may order by signal
