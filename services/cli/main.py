@@ -1,14 +1,15 @@
 """The command `kaohe`: one typer app, sub-commands from each room, errors as one clear line."""
 
-import importlib
 import logging
 import os
 import sys
-from typing import Final, Protocol, runtime_checkable
+from typing import Annotated, Final, Protocol, runtime_checkable
 
 import typer
 from rich.console import Console
 
+from services.cli import demo, keys, roster, schemas, simulate, stack, topics
+from services.cli import imports as servicenow
 from services.cli.errors import explain
 
 DEBUG: Final = "KAOHE_DEBUG"
@@ -35,32 +36,43 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"kaohe {version('kaohe')}")
+        raise typer.Exit
+
+
 imports = typer.Typer(
     name="import",
     help="Bring existing data in: a roster, or another system's audit trail.",
     no_args_is_help=True,
 )
 
-# In the order in which a newcomer meets them; a room registers its commands itself.
-_ROOMS: Final = ("demo", "stack", "topics", "simulate", "imports", "roster", "keys", "schemas")
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Nothing but the options that every command shares."""
 
 
-def _register() -> None:
-    for room in _ROOMS:
-        try:
-            module = importlib.import_module(f"services.cli.{room}")
-        except ModuleNotFoundError as missing:
-            if missing.name != f"services.cli.{room}":
-                raise
-            continue
-        if room in {"imports", "roster"}:
-            module.register(app, imports)
-        else:
-            module.register(app)
-    app.add_typer(imports)
-
-
-_register()
+# In the order in which a newcomer meets them.
+demo.register(app)
+stack.register(app)
+topics.register(app)
+simulate.register(app)
+servicenow.register(app, imports)
+roster.register(app, imports)
+app.add_typer(imports)
+keys.register(app)
+schemas.register(app)
 
 
 def run() -> None:

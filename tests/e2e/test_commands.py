@@ -108,6 +108,10 @@ def test_what_cannot_be_done_is_one_line_with_the_cause(kaohe: Command, words: l
     assert "Traceback" not in done.out + done.err
 
 
+def test_it_knows_its_version(kaohe: Command) -> None:
+    assert kaohe("--version").out.startswith("kaohe 0.")
+
+
 def test_a_wrong_setting_is_named_by_its_variable(kaohe: Command) -> None:
     done = kaohe("topics", "--brokers", "127.0.0.1:1", KAOHE_PARTITIONS="many")
     assert done.code == 1
