@@ -182,6 +182,14 @@ def test_what_cannot_happen_to_a_ticket_is_listed(events: tuple[Event, ...], why
     assert _why(*events) == [why]
 
 
+def test_an_intake_that_never_was_stays_where_the_ticket_first_ended_until_somebody_is_assigned() -> None:
+    history = [OPENED, event("ticket.resolved", "11-02 10:00"), event("ticket.reopened", "11-03 10:00")]
+    history.append(event("ticket.closed", "11-04 10:00"))
+    assert net(fold(*history), "ticket.intake") == {("", "ticket.intake", ms("11-02 10:00")): 1}
+    late = event("ticket.assigned", "11-05 10:00", "E1")
+    assert net(fold(*history, late), "ticket.intake") == {("crm E1", "ticket.intake", late.time_ms): 1}
+
+
 def test_sent_back_to_the_queue_nobody_waits_for_the_engineer_any_more() -> None:
     back = event("ticket.assigned", "11-02 09:30")
     folded = fold(OPENED, ASSIGNED, back)
@@ -287,6 +295,14 @@ def test_each_complaint_of_a_unit_is_pending_and_judged_by_itself() -> None:
     again = event("complaint.registered", "11-05 09:00", facts=ComplaintFacts(complaint="1"))
     assert _why(one, two, judged, again) == ["registered after judgement"]
     assert _why(one, again) == ["registered twice"]
+
+
+def test_a_judgement_repeated_in_the_same_instant_posts_nothing_new() -> None:
+    facts = ComplaintFacts(upheld=True, person="E1")
+    first, second = (event("complaint.judged", "11-03 11:00", facts=facts) for _ in range(2))
+    step = advance(fold(first).state, second, Definitions())
+    assert step is not None
+    assert step.contributions == []
 
 
 def test_a_judgement_that_no_longer_upholds_takes_the_complaint_back() -> None:

@@ -7,16 +7,18 @@ from collections import Counter
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.core.kpi.histogram import bin_of, bounds_of, quantile_bounds
 from services.core.kpi.quantile import nearest_rank
 
+unhurried = settings(deadline=None)
 durations = st.integers(0, 2**45)
 shares = st.fractions(min_value=Fraction(1, 100), max_value=1, max_denominator=100)
 
 
+@unhurried
 @given(durations)
 def test_a_duration_lies_within_its_bin_and_the_bin_is_narrow(value: int) -> None:
     lower, upper = bounds_of(bin_of(value))
@@ -24,6 +26,7 @@ def test_a_duration_lies_within_its_bin_and_the_bin_is_narrow(value: int) -> Non
     assert (upper - lower) * 16 <= max(lower, 16)
 
 
+@unhurried
 @given(st.integers(0, 700))
 def test_bins_follow_each_other_without_gap(index: int) -> None:
     assert bounds_of(index)[1] == bounds_of(index + 1)[0]
@@ -39,6 +42,7 @@ def test_a_negative_duration_is_refused() -> None:
         bin_of(-1)
 
 
+@unhurried
 @given(st.lists(durations, min_size=1, max_size=20), shares)
 def test_the_quantile_is_the_nearest_rank(values: list[int], share: Fraction) -> None:
     wanted = sorted(values)[math.ceil(share * len(values)) - 1]
@@ -48,6 +52,7 @@ def test_the_quantile_is_the_nearest_rank(values: list[int], share: Fraction) ->
     assert bounds[0] <= wanted < bounds[1]
 
 
+@unhurried
 @given(st.lists(durations, max_size=12), st.lists(durations, max_size=12))
 def test_counts_taken_out_again_leave_no_trace(kept: list[int], retracted: list[int]) -> None:
     counts = Counter(map(bin_of, kept + retracted))

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.core.kpi.indicators import INDICATORS, ON_TIME_MEASURES, Indicator, figure
@@ -15,6 +15,7 @@ from services.core.kpi.measures import HISTOGRAM_MEASURES, MEASURES, STOCK_MEASU
 from services.core.kpi.reading import Total
 from services.core.kpi.response import responses
 
+unhurried = settings(deadline=None)
 totals = st.dictionaries(st.sampled_from(sorted(MEASURES)), st.builds(lambda n: Total(n, n), st.integers(0, 50)))
 everyone = pytest.mark.parametrize("indicator", INDICATORS.values(), ids=INDICATORS)
 
@@ -35,6 +36,7 @@ def test_without_anything_there_is_no_ratio_but_a_count_of_nothing(indicator: In
     assert made.n == 0
 
 
+@unhurried
 @given(st.sampled_from(list(INDICATORS.values())), totals, totals)
 def test_a_team_is_sum_over_sum(indicator: Indicator, mine: dict[str, Total], theirs: dict[str, Total]) -> None:
     team = {measure: mine.get(measure, Total()) + theirs.get(measure, Total()) for measure in {*mine, *theirs}}
@@ -45,6 +47,7 @@ def test_a_team_is_sum_over_sum(indicator: Indicator, mine: dict[str, Total], th
         assert whole.value is None or whole.value == Fraction(whole.numerator, whole.denominator)
 
 
+@unhurried
 @given(totals)
 def test_the_days_the_late_and_the_stale_add_up_to_what_is_due(some: dict[str, Total]) -> None:
     parts = [
@@ -66,6 +69,7 @@ def test_coefficients_of_a_scheme_replace_the_default_ones() -> None:
         figure(score, some, (1, 2, 3))
 
 
+@unhurried
 @given(totals, st.lists(st.integers(1, 7), max_size=10))
 def test_what_is_pending_can_only_lie_between_best_and_worst(some: dict[str, Total], days: list[int]) -> None:
     live = matured_score(some, days)
