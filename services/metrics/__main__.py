@@ -29,8 +29,9 @@ def main() -> int:
         return EXIT_HALTED
     runtime_logging.configure(settings.log_level)
     if settings.log_level != "DEBUG":
-        for library in ("aiokafka", "faust", "mode"):
-            logging.getLogger(library).setLevel(logging.WARNING)  # a rebalance alone is forty lines of theirs
+        # A rebalance alone is forty lines of theirs; Faust logs in the name of the modules that extend it, too.
+        for library in ("aiokafka", "faust", "mode", "services.metrics.app", "services.metrics.transport"):
+            logging.getLogger(library).setLevel(logging.WARNING)
     # Faust makes loops of its own (its consumer runs in a thread), so the policy is set and not only a runner.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     gc.collect()

@@ -46,6 +46,10 @@ class BrokerUnavailable(Unavailable):
     """Kafka did not answer within the bounded retries."""
 
 
+class TopicsUnavailable(Unavailable):
+    """The input topics are not there as they are declared."""
+
+
 class Halted(MetricsError):  # noqa: N818 - the condition is its name
     """Something is wrong that only a person can settle."""
 
@@ -54,6 +58,10 @@ class Halted(MetricsError):  # noqa: N818 - the condition is its name
 
 class SettingsRefused(Halted):
     """The settings ask for what this worker must not do."""
+
+
+class PartitionsRefused(Halted):
+    """A topic has another number of partitions than this worker counts with: every shard would be another."""
 
 
 class LogExpired(Halted):

@@ -24,7 +24,15 @@ from services.metrics.app import App, build_app
 from services.metrics.batch import Outcome, PartitionBatch
 from services.metrics.checkpoints import Checkpoints, Upkeep
 from services.metrics.doubles import DoubleFinder
-from services.metrics.errors import BrokerUnavailable, DatabaseUnavailable, MetricsError, SettingsRefused, Stalled
+from services.metrics.errors import (
+    BrokerUnavailable,
+    DatabaseUnavailable,
+    MetricsError,
+    PartitionsRefused,
+    SettingsRefused,
+    Stalled,
+    TopicsUnavailable,
+)
 from services.metrics.halt import halt
 from services.metrics.health import HealthServer
 from services.metrics.jobs import every
@@ -37,6 +45,7 @@ from services.metrics.watch import Watch
 from services.metrics.wiring import PositionSource, Wiring
 from services.runtime.clock import SystemClock
 from services.runtime.settings import MetricsSettings
+from services.runtime.topics import PartitionsDiffer, TopicError, TopicSpec, ensure_topics
 from services.store import outbox
 from services.store.borrow import borrow
 from services.store.database import create_pool
@@ -165,6 +174,7 @@ async def serve(settings: MetricsSettings) -> int:
 
 async def _serve(settings: MetricsSettings, stop: asyncio.Event, stack: AsyncExitStack) -> None:
     refuse_guards_outside_tests(settings)
+    await check_topics(settings)
     definitions, clock = Definitions(zone=settings.zone), SystemClock()
     pool = await _pool(settings.database_url, settings.batch_concurrency + 1)
     stack.push_async_callback(pool.close)
@@ -230,6 +240,22 @@ async def _pool(url: str, size: int) -> asyncpg.Pool:
                 raise DatabaseUnavailable(f"{type(fault).__name__}: {fault}") from fault
             log.warning("database.waiting", error=type(fault).__name__)
         await asyncio.sleep(1.0)
+
+
+async def check_topics(settings: MetricsSettings) -> None:
+    """Check that every input topic exists with exactly the partitions that shards are counted with.
+
+    Raises PartitionsRefused, TopicsUnavailable or BrokerUnavailable.
+    """
+    declared = [TopicSpec(topic, settings.partitions) for topic in settings.topics]
+    try:
+        await ensure_topics(settings.kafka_brokers, declared, create=False)
+    except PartitionsDiffer as fault:
+        raise PartitionsRefused(str(fault)) from fault
+    except TopicError as fault:
+        raise TopicsUnavailable(str(fault)) from fault
+    except (KafkaError, OSError) as fault:
+        raise BrokerUnavailable(repr(fault)) from fault
 
 
 def refuse_guards_outside_tests(settings: MetricsSettings) -> None:
