@@ -16,6 +16,8 @@ from services.runtime.partition import shard_of
 from services.simulator.delivery.receipt import DeliveryError, Receipt
 from services.simulator.occurrence import Event
 
+_METADATA_SECONDS = 10.0
+
 
 class Kafka:
     """An open idempotent producer. Use `kafka(…)`."""
@@ -58,9 +60,15 @@ async def kafka(brokers: str, topic: str, *, batch: int = 2000) -> AsyncIterator
         await producer.stop()
         raise DeliveryError(f"no Kafka broker answers at {brokers} ({type(fault).__name__}): is it running?") from fault
     try:
-        partitions = await producer.partitions_for(topic)
-        if not partitions:
-            raise DeliveryError(f"there is no topic {topic} at {brokers}: create it with `kaohe topics`")
-        yield Kafka(producer, topic, len(partitions), batch=batch)
+        yield Kafka(producer, topic, await _partitions(producer, brokers, topic), batch=batch)
     finally:
         await producer.stop()
+
+
+async def _partitions(producer: Any, brokers: str, topic: str) -> int:
+    """How many there are. aiokafka asks for an unknown topic for ever: ten seconds are enough."""
+    try:
+        async with asyncio.timeout(_METADATA_SECONDS):
+            return len(await producer.partitions_for(topic))
+    except (TimeoutError, KafkaError) as fault:
+        raise DeliveryError(f"there is no topic {topic} at {brokers}: create it with `kaohe topics`") from fault
