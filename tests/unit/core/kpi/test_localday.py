@@ -67,6 +67,14 @@ def test_midnights_that_do_not_exist_or_come_twice(zone: str, day: date, start: 
     assert LocalDays(zone).start_ms(number) == instant_ms(start)
 
 
+def test_an_offset_remembered_before_a_jump_is_not_used_after_it() -> None:
+    days = LocalDays("Europe/Berlin")
+    early, late = instant_ms("2026-03-29T00:30:00Z"), instant_ms("2026-03-29T22:30:00Z")  # the clocks jump at 01:00Z
+    assert early is not None
+    assert late is not None
+    assert days.day(late) == days.day(early) + 1
+
+
 def test_a_day_that_a_zone_skipped_has_no_length() -> None:
     days = LocalDays("Pacific/Apia")
     skipped = (date(2011, 12, 30) - date(1970, 1, 1)).days
