@@ -52,7 +52,7 @@ class Process:
 
     async def stop(self) -> int:
         self.child.send_signal(signal.SIGTERM)
-        return await asyncio.wait_for(self.child.wait(), PATIENCE)
+        return await asyncio.wait_for(self.child.wait(), PATIENCE + 10)
 
     def lines(self, event: str) -> list[dict[str, object]]:
         entries = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
@@ -85,6 +85,8 @@ class Site:
             "KAOHE_EVENTS_TOPIC": self.topic,
             "KAOHE_PARTITIONS": str(PARTITIONS),
             "KAOHE_CONSUMER_GROUP": self.topic,
+            "KAOHE_DRAIN_SECONDS": str(PATIENCE),
+            "KAOHE_STALL_SECONDS": str(4 * PATIENCE),
             **extra,
         }
 
