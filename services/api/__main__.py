@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
 
 import uvicorn
 
@@ -17,6 +19,8 @@ def main() -> int:
     """Run the server; open streams get a few seconds to end."""
     settings = ApiSettings()
     logging.configure(settings.log_level)
+    # uvicorn drains, then raises the signal again: to have been asked to end is no failure.
+    signal.signal(signal.SIGTERM, _end)
     uvicorn.run(
         create_app(settings),
         host=settings.api_host,
@@ -27,6 +31,10 @@ def main() -> int:
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     return 0
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -73,6 +73,8 @@ def create_app(settings: ApiSettings, *, clock: Clock | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.clock = clock or SystemClock()
     problems.install(app)
+    app.add_exception_handler(asyncpg.DataError, _on_bad_value)
+    app.add_exception_handler(sqlalchemy.exc.DBAPIError, _on_database_fault)
     for fault in DATABASE_AWAY:
         app.add_exception_handler(fault, _on_database_away)
     app.add_middleware(RequestLog)
@@ -105,6 +107,19 @@ async def _on_database_away(_request: Request, fault: Exception) -> Response:
     return Problem(
         503, "database-away", "The database does not answer right now", headers={"Retry-After": "2"}
     ).response()
+
+
+async def _on_bad_value(_request: Request, _fault: Exception) -> Response:
+    """PostgreSQL cannot hold a value that the request names: a number beyond its type, as a forged cursor may have."""
+    return Problem(400, "bad-value", "A value of the request is out of range").response()
+
+
+async def _on_database_fault(request: Request, fault: Exception) -> Response:
+    """SQLAlchemy wraps what the driver says: what is no bad value is a fault of ours."""
+    driver = getattr(getattr(fault, "orig", None), "__cause__", None)
+    if isinstance(driver, asyncpg.DataError):
+        return await _on_bad_value(request, fault)
+    raise fault
 
 
 def _description() -> APIRouter:

@@ -56,15 +56,18 @@ class Place:
         try:
             digest, *key = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         except (binascii.Error, ValueError, TypeError):
-            raise _bad_cursor() from None
+            raise bad_cursor() from None
         if digest != self.digest or len(key) != len(kinds):
-            raise _bad_cursor()
+            raise bad_cursor()
         if any(type(part) is not kind for part, kind in zip(key, kinds, strict=True)):
-            raise _bad_cursor()
+            raise bad_cursor()
+        if any("\x00" in part if isinstance(part, str) else abs(part) >= 2**63 for part in key):
+            raise bad_cursor()
         return tuple(key)
 
 
-def _bad_cursor() -> Problem:
+def bad_cursor() -> Problem:
+    """400: no list of ours gave this cursor."""
     return Problem(
         400,
         "bad-cursor",

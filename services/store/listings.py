@@ -107,7 +107,8 @@ async def _page(
 ) -> Rows:
     """The page after a place, newest first; `keys` begins with the recorded instant."""
     if after is not None:
-        query = query.where(tuple_(*keys) < tuple_(literal(after.recorded_at), *(literal(part) for part in after.key)))
+        place = zip(keys, (after.recorded_at, *after.key), strict=True)
+        query = query.where(tuple_(*keys) < tuple_(*(literal(part, key.type) for key, part in place)))
     found = await connection.execute(query.order_by(*(key.desc() for key in keys)).limit(limit))
     rows: Rows = found.all()
     return rows

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from sqlalchemy import Row
 
 from services.api.auth import Reader
@@ -20,7 +20,7 @@ from services.api.completeness.schemas import (
     SourceItem,
 )
 from services.api.context import Ctx
-from services.api.paging import Page, Paging, Place
+from services.api.paging import Page, Paging, Place, bad_cursor
 from services.runtime.problems import Problem, responses
 from services.store import listings, sources
 from services.store.listings import After
@@ -75,7 +75,13 @@ async def list_quarantine(
     summary="One record with its bytes",
     responses=responses(401, 403, 404, 422),
 )
-async def get_quarantined(context: Ctx, _key: Reader, shard: int, topic: str, offset: int) -> QuarantineRecord:
+async def get_quarantined(
+    context: Ctx,
+    _key: Reader,
+    shard: Annotated[int, Path(ge=0, lt=2**15)],
+    topic: Annotated[str, Path(pattern=r"^[a-zA-Z0-9._-]{1,249}$")],
+    offset: Annotated[int, Path(ge=0, lt=2**63)],
+) -> QuarantineRecord:
     """The record as it was found."""
     async with context.engine.connect() as connection:
         row = await listings.quarantined_record(connection, shard, topic, offset)
@@ -120,7 +126,15 @@ async def list_checkpoints(context: Ctx, _key: Reader, paging: Paging) -> Page[C
 
 
 def _after(key: tuple[str | int | None, ...] | None) -> After | None:
-    return None if key is None else After(datetime.fromisoformat(str(key[0])), key[1:])
+    if key is None:
+        return None
+    try:
+        recorded_at = datetime.fromisoformat(str(key[0]))
+    except ValueError:
+        raise bad_cursor() from None
+    if recorded_at.tzinfo is None:
+        raise bad_cursor()
+    return After(recorded_at, key[1:])
 
 
 def _next(place: Place, rows: Sequence[Row[Any]], limit: int, names: Sequence[str]) -> str | None:

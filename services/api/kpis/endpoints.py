@@ -17,11 +17,15 @@ from services.api.kpis.schemas import IndicatorOut, KpiAnswer, KpiPage
 from services.api.kpis.service import Answer, KpiQuestion, NoCheckpointError, SubjectKey, answer, subject_key
 from services.api.kpis.subjects import Level, SubjectId
 from services.api.kpis.windows import PATTERN, View
-from services.api.paging import Page, Paging, Place
+from services.api.paging import Page, Paging, Place, bad_cursor
 from services.core.kpi.indicators import INDICATORS, Indicator
+from services.core.kpi.localday import DAY_MS
 from services.runtime.problems import Problem, responses
 
 router = APIRouter(prefix="/v1", tags=["kpis"])
+
+FIRST_MS = 365 * DAY_MS
+"""Nobody's service was recorded before 1971, and windows before it would begin before the epoch."""
 
 LevelParam = Annotated[Level, Query(description="engineer, team (辖区), representative or branch.")]
 WindowParam = Annotated[
@@ -108,7 +112,7 @@ async def list_kpis(
     after = None
     if key is not None:
         after = ((int(key[0] or 0), str(key[1])), int(key[2] or 0))
-        question = _at_instant(question, int(key[3] or 0))
+        question = _at_instant(question, int(key[3] or 0), context)
     found = await _answered(context, question, after, paging.limit)
     following = None
     if found.more and found.items:
@@ -146,7 +150,7 @@ async def list_postings(*, context: Ctx, _key: Reader, asked: Asked, paging: Pag
     after = None
     if key is not None:
         after = (int(key[0] or 0), str(key[1]))
-        question = _at_instant(question, int(key[2] or 0))
+        question = _at_instant(question, int(key[2] or 0), context)
     try:
         async with context.reading() as connection:
             page, following = await behind(context, connection, question, after=after, limit=paging.limit)
@@ -184,8 +188,10 @@ def _with(question: KpiQuestion, indicators: Sequence[Indicator]) -> KpiQuestion
     return replace(question, indicators=tuple(indicators))
 
 
-def _at_instant(question: KpiQuestion, at_ms: int) -> KpiQuestion:
+def _at_instant(question: KpiQuestion, at_ms: int, context: Context) -> KpiQuestion:
     """A later page is read at the instant of the first."""
+    if not FIRST_MS <= at_ms <= context.clock.now_ms() + DAY_MS:  # a checkpoint bears the database's time, not ours
+        raise bad_cursor()
     return replace(question, at_ms=at_ms)
 
 
@@ -217,6 +223,6 @@ def _as_of(text: str | None) -> int | datetime | None:
 def _at(instant: datetime | None, context: Context) -> int | None:
     if instant is None:
         return None
-    if instant.tzinfo is None or to_ms(instant) > context.clock.now_ms():
-        raise Problem(422, "bad-at", "at is an instant with its offset, not in the future")
+    if instant.tzinfo is None or not FIRST_MS <= to_ms(instant) <= context.clock.now_ms():
+        raise Problem(422, "bad-at", "at is an instant with its offset, from 1971 on and not in the future")
     return to_ms(instant)

@@ -17,7 +17,7 @@ from services.store.spans import EPOCH_DAY, AtLimit, Span
 
 HOUR_MS = 3_600_000
 ROLLING_MS = {"1h": HOUR_MS, "24h": 24 * HOUR_MS, "7d": 7 * 24 * HOUR_MS, "30d": 30 * 24 * HOUR_MS}
-PATTERN = r"^(1h|24h|7d|30d|month|(19|20|21)\d{2}-(0[1-9]|1[0-2]))$"
+PATTERN = r"^(1h|24h|7d|30d|month|(20|21)\d{2}-(0[1-9]|1[0-2]))$"
 
 
 class View(StrEnum):

@@ -60,7 +60,7 @@ async def get_roster(
     context: Ctx,
     _key: Reader,
     paging: Paging,
-    version: Annotated[int | None, Query(ge=0, description="A version; left out: the newest.")] = None,
+    version: Annotated[int | None, Query(ge=0, lt=2**63, description="A version; left out: the newest.")] = None,
     day: Annotated[date | None, Query(description="Only records in force on this local day.")] = None,
     kind: Annotated[str | None, Query(pattern="^(branch|region|person|region_rep|region_engineer|person_id)$")] = None,
 ) -> RosterAt | Response:

@@ -53,6 +53,7 @@ class Site:
     client: httpx.AsyncClient
     keys: Mapping[str, str]
     partitions: list[Partition] = field(default_factory=list)
+    counted: dict[int, int] = field(default_factory=dict)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
@@ -61,16 +62,17 @@ class Site:
             yield cast("asyncpg.Connection", pooled)
 
     async def count(self, events: Iterable[Mapping[str, Any]], *, page: int = 1000) -> None:
-        """Count events as a worker would, in batches of `page`, each shard on its own."""
+        """Count events, and what was written into the partitions by hand, as a worker would: in batches of `page`, each shard alone."""
         processor = Processor(self.pool, definitions=Definitions(), clock=self.clock, partitions=PARTITIONS)
-        before = [partition.end for partition in self.partitions]
         for event in events:
             partition = self.partitions[shard_of(str(event["partitionkey"]), PARTITIONS)]
             partition.append(event, key=str(event["partitionkey"]).encode(), appended_ms=self.clock.now_ms())
-        for partition, start in zip(self.partitions, before, strict=True):
+        for partition in self.partitions:
             await processor.first_sight(partition.topic, partition.number, 0, None)
-            for first in range(start, partition.end, page):
+            counted = self.counted.get(partition.number, 0)
+            for first in range(counted, partition.end, page):
                 await processor.process(partition.batch(first, min(partition.end, first + page)))
+            self.counted[partition.number] = partition.end
 
     async def roster(self, content: bytes) -> None:
         """Import a roster file."""
