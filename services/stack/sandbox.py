@@ -5,6 +5,7 @@ migrated template, made in a tenth of a second.
 """
 
 import asyncio
+import fcntl
 import os
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.topics import SETTINGS
+from services.runtime.clock import SystemClock
 from services.runtime.topics import TopicSpec, ensure_topics
 from services.stack.child import tail
 from services.stack.errors import StartFailed
@@ -28,6 +30,8 @@ from services.stack.kafka import KafkaServer
 from services.stack.postgres import APPLICATION, OWNER, SUPERUSER, PostgresServer
 
 TEMPLATE = "kaohe_template"
+PREFIX, LOCK = "kaohe-sandbox-", "sandbox.lock"
+SETTLED_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,11 @@ class Sandbox:
     """Kafka and PostgreSQL for one test session; each server starts when it is first asked for. A context manager."""
 
     def __init__(self, *, keep: bool = False, kafka_heap_mb: int = 384) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="kaohe-"))
+        _sweep()
+        self.home = Path(tempfile.mkdtemp(prefix=PREFIX))
         self.home.chmod(0o755)
+        self._lock = (self.home / LOCK).open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)  # until this process ends, however it ends
         self._keep = keep
         self._kafka = KafkaServer(self.home / "kafka", log=self.home / "kafka.log", heap_mb=kafka_heap_mb)
         self._postgres = PostgresServer(self.home / "postgres", log=self.home / "postgres.log")
@@ -65,6 +72,7 @@ class Sandbox:
         self._kafka.kill()  # nobody will read these data again
         self._postgres.kill()
         self._postgres.stop()  # removes its socket folder
+        self._lock.close()
         if not self._keep:
             shutil.rmtree(self.home, ignore_errors=True)
 
@@ -144,3 +152,16 @@ class Sandbox:
             )
         if done.returncode != 0:
             raise StartFailed("migration", "\n".join(tail(log)), log)
+
+
+def _sweep() -> None:
+    """Remove what killed sandboxes left: their servers ended with them, their folders did not."""
+    for home in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        try:
+            if SystemClock().now_ms() / 1000 - home.stat().st_mtime < SETTLED_SECONDS:  # it may not hold its lock yet
+                continue
+            with (home / LOCK).open("r") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(home, ignore_errors=True)
+        except OSError:  # in use, somebody else's, or gone by now
+            continue

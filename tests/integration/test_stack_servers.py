@@ -1,6 +1,10 @@
 """The servers that every integration test stands on."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -83,3 +87,19 @@ async def test_a_commit_is_on_disk_before_it_is_answered(database: Database) -> 
     durable = [await app.fetchval(f"SHOW {name}") for name in ("fsync", "synchronous_commit", "full_page_writes")]
     await app.close()
     assert durable == ["on", "on", "on"]
+
+
+def test_a_sandbox_that_was_killed_is_swept_away_by_the_next_and_a_living_one_is_not(sandbox: Sandbox) -> None:
+    source = (
+        "from services.stack.sandbox import Sandbox; print(Sandbox().home, flush=True); import time; time.sleep(600)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    left = Path(process.stdout.readline().strip())
+    process.kill()
+    process.communicate()
+    for home in (left, sandbox.home):
+        os.utime(home, (0, 0))
+    with Sandbox():
+        assert not left.exists()
+        assert sandbox.home.exists()
