@@ -53,7 +53,7 @@ async def test_gateway_and_direct_producers_are_equal_citizens(sandbox: Sandbox,
 
 async def heard(stack: Stack, records: int) -> None:
     """Wait until the workers have committed so many records."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(240):
         while True:
             sources: Any = await stack.get("/v1/sources")
             if sum(source["events"] for source in sources["items"]) == records:

@@ -74,7 +74,7 @@ async def name_everybody(stack: Stack, events: tuple[Event, ...]) -> None:
 
 async def heard(stack: Stack, records: int) -> None:
     """Wait until the workers have committed so many records."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(240):
         while True:
             sources: Any = await stack.get("/v1/sources")
             if sum(source["events"] for source in sources["items"]) == records:
