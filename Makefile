@@ -32,10 +32,11 @@ status: $(STAMP) ## Show what runs
 	$(BIN)/kaohe status
 
 test: $(STAMP) ## All tests, on a real Kafka and a real PostgreSQL that they start themselves
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not chaos"
+	$(BIN)/pytest -q -m chaos
 
 test-unit: $(STAMP) ## Only the tests without I/O (seconds)
-	$(BIN)/pytest -q tests/unit
+	$(BIN)/pytest -q -n 2 --dist loadfile tests/unit
 
 check: $(STAMP) ## Lint, format, types, import arrows, drift of the generated contracts
 	$(BIN)/ruff check .
