@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from services.api.kpis.pending import OPEN_ORDERS
+from services.api.kpis.pending import OPEN_ORDERS, PAST_DAY_7
 from services.api.kpis.totals import Measures
 from services.api.kpis.windows import View
 from services.core.kpi.indicators import INDICATORS, Indicator
 from services.core.kpi.measures import HISTOGRAM_MEASURES, measure_of
 
 ON_TIME: Final = "dispatch.on_time_score"
-PAST_DAY_7: Final = "dispatch.past_day_7"
 SCORED_STOCKS: Final = frozenset({"dispatch.stale_30", PAST_DAY_7})
 """Stocks that a score counts at the period's end, corrections included; every other stock is a gauge."""
 

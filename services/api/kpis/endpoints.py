@@ -140,7 +140,8 @@ async def get_kpi(*, context: Ctx, _key: Reader, asked: Asked, indicator: str) -
 async def list_postings(*, context: Ctx, _key: Reader, asked: Asked, paging: Paging, indicator: str) -> BehindPage:
     """Of one subject: each case with what it brings to each measure, net, and the postings with the events that caused them.
 
-    Summed over all pages the nets are the figure. Cases whose postings cancel out are left out.
+    Summed over all pages the nets are the figure. Cases whose postings cancel out are left out. In the matured view `dispatch.past_day_7` lists
+    orders open over 30 days too, which the figure counts as these only.
     """
     question = _with(_of_one(asked), [indicator_named(indicator)])
     place = Place.of(

@@ -1,8 +1,8 @@
-"""Orders whose outcome is open: not done, day 7 not over. On which day each would be completed at an instant."""
+"""What the matured view looks at case by case: orders whose outcome is open, and those that are late so far."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 import asyncpg
@@ -12,10 +12,12 @@ from services.core.kpi.definitions import Definitions
 from services.core.kpi.matured import pending_k
 from services.core.kpi.walk import fold_case
 from services.store import cases, drilldown
+from services.store.drilldown import Standing
 from services.store.figures import Cutoff
 from services.store.mapping import event_from_ledger
 
 OPEN_ORDERS = "dispatch.open"
+PAST_DAY_7 = "dispatch.past_day_7"
 
 
 async def pending_days(
@@ -28,19 +30,51 @@ async def pending_days(
 ) -> dict[str, list[int]]:
     """For each actor the days k, 1…7, of the orders held and pending at an instant. `open_orders`: how many each actor holds then."""
     held = await drilldown.standing(connection, OPEN_ORDERS, open_orders, until_ms=at_ms, cutoff=cutoff)
+    days: dict[str, list[int]] = defaultdict(list)
+    for item, state in await _folded(connection, held, at_ms=at_ms, cutoff=cutoff, definitions=definitions):
+        k = pending_k(state, at_ms, definitions)
+        if k is not None:
+            days[item.actor].append(k)
+    return days
+
+
+async def late_so_far(
+    connection: asyncpg.Connection,
+    past_day_7: Mapping[str, int],
+    *,
+    at_ms: int,
+    cutoff: Cutoff | None,
+    definitions: Definitions,
+) -> dict[str, int]:
+    """For each actor the orders that day 7 left open and 30 days have not: older ones count as open over 30 days, and once only.
+
+    `past_day_7`: how many orders past day 7 are each actor's at the instant.
+    """
+    held = await drilldown.standing(connection, PAST_DAY_7, past_day_7, until_ms=at_ms, cutoff=cutoff)
+    late: Counter[str] = Counter()
+    for item, state in await _folded(connection, held, at_ms=at_ms, cutoff=cutoff, definitions=definitions):
+        if state.dispatch is not None and at_ms <= state.dispatch.limits[2]:
+            late[item.actor] += 1
+    return late
+
+
+async def _folded(
+    connection: asyncpg.Connection,
+    items: Sequence[Standing],
+    *,
+    at_ms: int,
+    cutoff: Cutoff | None,
+    definitions: Definitions,
+) -> list[tuple[Standing, CaseState]]:
+    """Each item with its case as it was at the instant."""
     by_shard: dict[int, list[str]] = defaultdict(list)
-    for item in held:
+    for item in items:
         by_shard[item.shard].append(item.case_id)
     states: dict[tuple[int, str], CaseState] = {}
     for shard, case_ids in by_shard.items():
         found = await _states(connection, shard, case_ids, at_ms=at_ms, cutoff=cutoff, definitions=definitions)
         states |= {(shard, case_id): state for case_id, state in found.items()}
-    days: dict[str, list[int]] = defaultdict(list)
-    for item in held:
-        k = pending_k(states[item.shard, item.case_id], at_ms, definitions)
-        if k is not None:
-            days[item.actor].append(k)
-    return days
+    return [(item, states[item.shard, item.case_id]) for item in items]
 
 
 async def _states(

@@ -109,12 +109,14 @@ async def answer_on(
     ]
     page = subjects if limit is None else subjects[: limit // len(question.indicators) + 2]
     totals = await collect(connection, asked.narrowed(page))
-    items = [
-        shape(indicator, named(ground.dated, asked, subject), totals.get(subject, Totals()), frame)
-        for subject in page
-        for place, indicator in enumerate(question.indicators)
-        if after is None or (subject_key(subject), place) > after
-    ]
+    items = []
+    for subject in page:
+        whose, sums = named(ground.dated, asked, subject), totals.get(subject, Totals())
+        items += [
+            shape(indicator, whose, sums, frame)
+            for place, indicator in enumerate(question.indicators)
+            if after is None or (subject_key(subject), place) > after
+        ]
     more = limit is not None and (len(items) > limit or len(page) < len(subjects))
     return Answer(ground.as_of(context.definitions.version), items[:limit], more, frozenset(asked.actors))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Final
 
 from services.api.instants import decimal, exact, rfc3339
@@ -18,19 +18,23 @@ from services.core.kpi.indicators import Indicator, figure
 from services.core.kpi.matured import matured_score
 from services.core.kpi.measures import HISTOGRAM_MEASURES
 from services.core.kpi.quantile import nearest_rank
-from services.core.kpi.reading import Total
 from services.core.kpi.response import MEDIAN, P90
 
 FEW: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Frame:
     """What all figures of an answer share."""
 
     window: Window
     view: View
     exact: bool
+
+    @cached_property
+    def window_out(self) -> WindowOut:
+        """The window as it goes out."""
+        return WindowOut.of(self.window)
 
 
 def shape(indicator: Indicator, subject: Subject, totals: Totals, frame: Frame) -> Kpi:
@@ -39,7 +43,7 @@ def shape(indicator: Indicator, subject: Subject, totals: Totals, frame: Frame) 
     return Kpi(
         indicator=indicator.id,
         subject=subject,
-        window=WindowOut.of(frame.window),
+        window=frame.window_out,
         view=frame.view,
         numerator=found.numerator,
         denominator=found.denominator,
@@ -56,16 +60,10 @@ def shape(indicator: Indicator, subject: Subject, totals: Totals, frame: Frame) 
 
 def figure_of(indicator: Indicator, totals: Totals, view: View) -> Figure:
     """The core's figure of these totals; in the matured view with what the pending orders can still bring."""
-    by_measure = _by_measure(totals)
+    by_measure = totals.by_measure()
     if view is View.MATURED and indicator.id in MATURED:
         return matured_score(by_measure, totals.pending_days)
     return figure(indicator, by_measure)
-
-
-def _by_measure(totals: Totals) -> Mapping[str, Total]:
-    flows = {name: Total(n, value) for name, (n, value) in totals.flows.items()}
-    stocks = {name: Total(n, n) for name, n in (totals.stocks + totals.scored_stocks).items()}
-    return flows | stocks
 
 
 def _marks(indicator: Indicator, subject: Subject, found: Figure, frame: Frame) -> list[str]:

@@ -9,12 +9,13 @@ from datetime import date
 
 import asyncpg
 
-from services.api.kpis.pending import OPEN_ORDERS, pending_days
+from services.api.kpis.pending import OPEN_ORDERS, PAST_DAY_7, late_so_far, pending_days
 from services.api.kpis.rosters import DatedRoster
 from services.api.kpis.subjects import Level, Resolver, SubjectId, actors_of, stretches
 from services.api.kpis.windows import View, Window
 from services.core.kpi.definitions import Definitions
 from services.core.kpi.histogram import bin_of
+from services.core.kpi.reading import Total
 from services.store import drilldown, figures, roster
 from services.store.drilldown import Allowed
 from services.store.figures import Cutoff, Sample, Stretches, Sum, Wanted
@@ -52,11 +53,21 @@ class Totals:
     bins: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     oldest_since_ms: dict[str, int] = field(default_factory=dict)
     pending_days: list[int] = field(default_factory=list)
+    _by_measure: dict[str, Total] | None = None
 
     def add_flow(self, found: Sum) -> None:
         """Add one row of a flow."""
         n, value = self.flows.get(found.measure, (0, 0))
         self.flows[found.measure] = (n + found.n, value + found.value)
+
+    def by_measure(self) -> Mapping[str, Total]:
+        """Everything as the core's figures take it; made once, when all is collected."""
+        if self._by_measure is None:
+            made = {name: Total(n, value) for name, (n, value) in self.flows.items()}
+            for stocks in (self.stocks, self.scored_stocks):
+                made |= {name: Total(n, n) for name, n in stocks.items()}
+            self._by_measure = made
+        return self._by_measure
 
     def n(self, measure: str) -> int:
         """Σ n of a flow."""
@@ -147,8 +158,8 @@ async def collect(connection: asyncpg.Connection, asked: Asked) -> dict[SubjectI
     for row in await figures.flows(connection, wanted, spans, asked.stretches):
         _subject(found, asked, row).add_flow(row)
     await _stocks(connection, asked, wanted.only(measures.stocks), found)
-    for row in await _scored_stocks(connection, asked, wanted.only(measures.scored_stocks)):
-        found[asked.resolver.subject_of(row.actor, asked.gauge_day)].scored_stocks[row.measure] += row.n
+    for actor, measure, n in await _scored_stocks(connection, asked, wanted.only(measures.scored_stocks)):
+        found[asked.resolver.subject_of(actor, asked.gauge_day)].scored_stocks[measure] += n
     for sample in await _durations(connection, asked, wanted.only(measures.durations)):
         _count(_subject(found, asked, sample), sample)
     return {subject: totals for subject, totals in found.items() if asked.wants(subject)}
@@ -185,16 +196,29 @@ async def _stocks(
             found[asked.resolver.subject_of(actor, asked.gauge_day)].pending_days.extend(pending)
 
 
-async def _scored_stocks(connection: asyncpg.Connection, asked: Asked, wanted: Wanted) -> Iterable[Sum]:
-    """Stocks as a score counts them: those booked before the period's end, whatever is known of them in this view."""
+async def _scored_stocks(connection: asyncpg.Connection, asked: Asked, wanted: Wanted) -> list[tuple[str, str, int]]:
+    """Stocks as a score counts them: those booked before the period's end, whatever is known of them in this view.
+
+    (actor, measure, items). In the matured view what is past day 7 is late so far, unless it is open over 30 days already.
+    """
     if not wanted.measures:
-        return ()
-    window, view = asked.question.window, asked.question.view
-    limit = window.spans(view, asked.definitions).ordinary.limit
+        return []
+    question = asked.question
+    limit = question.window.spans(question.view, asked.definitions).ordinary.limit
     book_before = None
-    if not window.rolling:
-        book_before = (_day(window.end_ms, asked.definitions), window.end_ms)
-    return await figures.stocks(connection, wanted, limit, book_before=book_before)
+    if not question.window.rolling:
+        book_before = (_day(question.window.end_ms, asked.definitions), question.window.end_ms)
+    rows = await figures.stocks(connection, wanted, limit, book_before=book_before)
+    if not question.measures.pending:
+        return [(row.actor, row.measure, row.n) for row in rows]
+    past: Counter[str] = Counter()
+    for row in rows:
+        past[row.actor] += row.n if row.measure == PAST_DAY_7 else 0
+    late = await late_so_far(
+        connection, past, at_ms=question.window.gauge_ms, cutoff=wanted.cutoff, definitions=asked.definitions
+    )
+    rest = [(row.actor, row.measure, row.n) for row in rows if row.measure != PAST_DAY_7]
+    return rest + [(actor, PAST_DAY_7, n) for actor, n in late.items()]
 
 
 async def _durations(connection: asyncpg.Connection, asked: Asked, wanted: Wanted) -> Iterable[Sample]:

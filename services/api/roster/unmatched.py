@@ -6,6 +6,7 @@ from datetime import date
 
 import asyncpg
 
+from services.api.kpis.subjects import stretches
 from services.core.roster import Roster
 from services.store import roster as store
 from services.store.roster import ActorWeight
@@ -31,7 +32,13 @@ async def find_unmatched(
     """The unexplained actors, heaviest first, each with its unexplained days. Work that nobody holds ("") is no id and not listed."""
     current = await store.load(connection)
     roster = Roster.of(()) if current is None else current.roster()
-    actors = [actor for actor in await store.actors(connection) if actor]
-    weights = await store.weights(connection, actors, zone)
+    # Whoever the roster explains on every day there is needs no look at the journal; that is nearly everybody.
+    days = stretches(roster.records, date.min, date.max)
+    doubtful = [
+        actor
+        for actor in await store.actors(connection)
+        if actor and not all(_explained(roster, actor, day) for day in days)
+    ]
+    weights = await store.weights(connection, doubtful, zone)
     found = [(weight, unexplained_days(roster, weight)) for weight in weights]
     return [item for item in found if item[1]][:limit]

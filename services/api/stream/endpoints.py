@@ -28,7 +28,7 @@ router = APIRouter(prefix="/v1", tags=["stream"])
 
 HEARTBEAT_SECONDS = 10.0
 RESUME_WITHIN_MS = 60 * 60 * 1000
-MOST_SUBJECTS = 50
+MOST_SUBJECTS = 200
 RETRY_MS = 2_000
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 

@@ -59,5 +59,6 @@ def message(event: str, as_of: AsOf, items: Iterable[Kpi], seen: Seen) -> bytes:
     )
 
 
-def _said(kpi: Kpi) -> dict[str, object]:
-    return kpi.model_dump(exclude={"window": True, "waiting": {"oldest_ms"}})
+def _said(kpi: Kpi) -> tuple[object, ...]:
+    waiting = kpi.waiting and (kpi.waiting.unanswered, kpi.waiting.oldest_since)
+    return kpi.numerator, kpi.denominator, kpi.n, kpi.view, kpi.marks, kpi.durations, kpi.pending, kpi.subject, waiting

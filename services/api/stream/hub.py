@@ -22,7 +22,9 @@ log = structlog.get_logger(__name__)
 
 POLL_SECONDS: Final = 0.15
 APART_SECONDS: Final = 0.25
-"""Figures of one question are sent at most this often."""
+MOST_APART_SECONDS: Final = 0.75
+"""Figures of one question are read again after twice the time that reading them took, within these bounds: a large question under load
+leaves the machine to others, and still every viewer is told within a second."""
 RETRY_SECONDS: Final = 1.0
 FAULTS: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -88,9 +90,11 @@ class Hub:
 
     async def _follow(self, group: Group) -> None:
         """Read a question anew whenever it is dirty, and leave what changed for its viewers."""
+        loop = asyncio.get_running_loop()
         while True:
             await group.dirty.wait()
             group.dirty.clear()
+            began = loop.time()
             try:
                 moved = await compute(self._context, group)
             except FAULTS as fault:
@@ -101,7 +105,7 @@ class Hub:
             if moved and group.as_of is not None and group.seen is not None:
                 for viewer in group.viewers:
                     viewer.give(moved, group.as_of, group.seen)
-            await asyncio.sleep(APART_SECONDS)
+            await asyncio.sleep(min(max(APART_SECONDS, 2 * (loop.time() - began)), MOST_APART_SECONDS))
 
     async def _poll(self) -> None:
         while True:

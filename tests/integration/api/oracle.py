@@ -102,7 +102,7 @@ def expected(world: World, level: Level, window: str, view: str, now: int) -> di
     day = local_day(gauge - 1)
     gauges = world.stock(level, day, gauge)
     scored = world.stock(level, day, before, 2**62 if window in WIDTHS else end)
-    waits, ahead = open_cases(world, level, gauge, day)
+    waits, ahead, late = open_cases(world, level, gauge, day)
     values = {
         name: world.samples(level, name, start, end, before)
         for name in ("ticket.first_response", "ticket.engineer_response")
@@ -115,7 +115,8 @@ def expected(world: World, level: Level, window: str, view: str, now: int) -> di
         for name, indicator in INDICATORS.items():
             got = figure(indicator, totals)
             if view == "matured" and name == "dispatch.on_time_score":
-                got = matured_score(totals, ahead.get(subject, []))
+                n = late.get(subject, 0)
+                got = matured_score({**totals, "dispatch.past_day_7": Total(n, n)}, ahead.get(subject, []))
             samples = values[indicator.numerator[0]].get(subject, Counter()) if indicator.kind == "mean" else Counter()
             ages = waits.get(subject, []) if name == "ticket.first_response_engineer" else []
             found[name, subject] = Expected(
@@ -127,20 +128,29 @@ def expected(world: World, level: Level, window: str, view: str, now: int) -> di
 
 def open_cases(
     world: World, level: Level, at: int, day: date
-) -> tuple[Mapping[SubjectId, list[int]], Mapping[SubjectId, list[int]]]:
-    """Who waits for an answer at T and how long; the days k of orders whose outcome is open. From the events before T alone."""
+) -> tuple[Mapping[SubjectId, list[int]], Mapping[SubjectId, list[int]], Mapping[SubjectId, int]]:
+    """Who waits for an answer at T and how long; the days k of orders whose outcome is open; how many are late so far.
+
+    From the events before T alone. An order that is open over 30 days is not late besides.
+    """
     resolver = Resolver(world.roster, level)
     waits: dict[SubjectId, list[int]] = defaultdict(list)
     ahead: dict[SubjectId, list[int]] = defaultdict(list)
+    late: Counter[SubjectId] = Counter()
     for case in by_case(event for event in world.events if event.time_ms < at).values():
-        state = fold_case(case, DEFINITIONS).state
+        folded = fold_case(case, DEFINITIONS)
+        state = folded.state
+        standing = [(key, n) for key, n in folded.posted.items() if key[3] < at]
+        if not sum(n for key, n in standing if key[1] == "dispatch.stale_30"):
+            for key, n in standing:
+                late[resolver.subject_of(key[0], day)] += n if key[1] == "dispatch.past_day_7" else 0
         clock = waiting(state, at)
         if clock is not None and clock.engineer_ms is not None:
             waits[resolver.subject_of(clock.engineer, day)].append(clock.engineer_ms)
         order = pending(state, at, DEFINITIONS)
         if order is not None:
             ahead[resolver.subject_of(order.engineer, day)].append(order.k)
-    return waits, ahead
+    return waits, ahead, late
 
 
 def bounds(window: str, now: int) -> tuple[int, int]:

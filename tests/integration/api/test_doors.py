@@ -121,7 +121,7 @@ def forged(*parts: object, key: list[str | int | None]) -> str:
         ("/v1/cases/none", {}, 404, "unknown-case"),
         ("/v1/cases/no%00ne", {}, 404, "unknown-case"),
         ("/v1/stream", {}, 422, "which-subjects"),
-        ("/v1/stream", {"id": [str(number) for number in range(51)]}, 422, "which-subjects"),
+        ("/v1/stream", {"id": [str(number) for number in range(201)]}, 422, "which-subjects"),
         ("/v1/roster", {"version": 77}, 404, "unknown-roster-version"),
         ("/v1/roster", {"version": 2**70}, 422, "invalid-request"),
         ("/v1/quarantine/0/events/5", {}, 404, "not-quarantined"),

@@ -64,6 +64,19 @@ async def test_the_months_rates_are_those_worked_by_hand(month: Site, view: str,
             assert found["dispatch.visits", subject]["numerator"] == expected["visits"], subject
 
 
+async def test_an_hour_before_the_months_end_the_matured_score_is_the_settled_one_of_what_is_known(month: Site) -> None:
+    """PG-04 is open over 30 days: it is not late besides, so 姑苏 has five orders due and not six."""
+    answer = await month.get(
+        "/v1/kpis/dispatch.on_time_score",
+        level="team",
+        id="SZ-A",
+        window="2026-10",
+        view="matured",
+        at="2026-10-31T23:00:00+08:00",
+    )
+    assert (answer["kpi"]["numerator"], answer["kpi"]["denominator"]) == (-123, 5)
+
+
 async def test_the_subjects_of_each_level_add_up_to_the_same_whole(month: Site) -> None:
     """Nothing drops out on the way up: what no record attributes stands under the id null."""
     wholes = []
