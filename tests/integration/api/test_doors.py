@@ -52,6 +52,14 @@ async def test_nothing_but_the_machinery_answers_without_a_key(site: Site) -> No
         assert (await ask(site, "GET", path, None)).status_code == 200, path
 
 
+async def test_metrics_need_a_key_from_another_machine(site: Site) -> None:
+    """Any key will do."""
+    transport = httpx.ASGITransport(site.app, client=("192.0.2.7", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        assert (await client.get("/metrics")).status_code == 401
+        assert (await client.get("/metrics", headers={"X-API-Key": site.keys[Scope.INGEST]})).status_code == 200
+
+
 async def test_a_key_opens_only_what_its_scopes_say(site: Site) -> None:
     """A key that may only send events reads nothing; one that may read imports nothing."""
     for method, path in doors(site):

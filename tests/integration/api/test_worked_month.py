@@ -64,6 +64,13 @@ async def test_the_months_rates_are_those_worked_by_hand(month: Site, view: str,
             assert found["dispatch.visits", subject]["numerator"] == expected["visits"], subject
 
 
+@pytest.mark.parametrize("limit", [1, 7, 41, 42])
+async def test_every_figure_stands_on_exactly_one_page(month: Site, limit: int) -> None:
+    """However the pages are cut, between subjects or within one."""
+    asked = {"level": "branch", "window": "2026-10", "limit": limit}
+    assert await month.kpis(**asked) == await month.kpis(level="branch", window="2026-10")
+
+
 async def test_an_hour_before_the_months_end_the_matured_score_is_the_settled_one_of_what_is_known(month: Site) -> None:
     """PG-04 is open over 30 days: it is not late besides, so 姑苏 has five orders due and not six."""
     answer = await month.get(
