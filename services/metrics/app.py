@@ -81,6 +81,8 @@ def configuration(settings: MetricsSettings) -> dict[str, Any]:
         "broker_max_poll_interval": 86_400.0,
         "broker_request_timeout": 90.0,
         "broker_commit_interval": 2.0,
+        # How soon a topic that came back is noticed (Faust's default: five minutes).
+        "consumer_metadata_max_age_ms": 30_000,
         # A position outside the log must stop us, not move us; the negative control lives as stock does.
         "consumer_auto_offset_reset": "earliest" if "seek" in settings.test_disable else "none",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -19,7 +20,8 @@ from services.store.locks import try_lock
 log = structlog.get_logger(__name__)
 
 LOCK = "kaohe.doubles"
-PAGE_EVENTS = 20_000
+PAGE_EVENTS = 5_000
+REST = 9.0  # times as long as the last run took: looking for doubles takes a tenth of one database core at most
 LONGEST_ID = 255
 WITHDRAWN = "kaohe.event.withdrawn.v1"
 HEADERS = (("content-type", b"application/cloudevents+json"),)
@@ -56,13 +58,18 @@ class DoubleFinder:
         self._pool = pool
         self._topic = topic
         self._on_found = on_found
+        self._rest_until = 0.0
 
     async def sweep(self) -> None:
-        """Look through the next page of every shard, if no other worker does."""
+        """Look through the next page of every shard, if no other worker does and the last run is long enough ago."""
+        begun = time.monotonic()
+        if begun < self._rest_until:
+            return
         async with borrow(self._pool) as connection, try_lock(connection, LOCK) as mine:
             if mine:
                 for page in await doubles.pages(connection, PAGE_EVENTS):
                     await self._look_through(connection, page)
+        self._rest_until = time.monotonic() + REST * (time.monotonic() - begun)
 
     async def _look_through(self, connection: asyncpg.Connection, page: Page) -> None:
         found = await doubles.found_in(connection, page)

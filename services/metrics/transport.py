@@ -21,7 +21,7 @@ from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, ConsumerMessage
 
 from services.metrics.batch import PartitionBatch, Record
-from services.metrics.errors import BrokerUnavailable, LogCut, LogExpired, MetricsError
+from services.metrics.errors import BrokerUnavailable, LogCut, LogExpired, MetricsError, TopicRecreated
 from services.metrics.resume import Log, resume_at
 from services.metrics.topic_ids import topic_ids
 from services.metrics.wiring import Fetched, Wiring
@@ -31,10 +31,8 @@ log = structlog.get_logger(__name__)
 
 # Faust gives perform_seek `broker_request_timeout` seconds and then leaves its recovery task for good: end before that.
 REPOSITION_SECONDS = 60.0
-# A leader that has just been elected may know a log end that is seconds old; a real cut stays cut.
-CUT_GRACE_SECONDS = 6.0
-# How soon a partition that was held back is looked at again.
-HELD_BACK_SECONDS = 0.01
+CUT_GRACE_SECONDS = 6.0  # a leader just elected may know a log end that is seconds old; a real cut stays cut
+HELD_BACK_SECONDS = 0.01  # how soon a partition that was held back is looked at again
 
 
 def record_of(_tp: Any, record: Any) -> Record:
@@ -197,6 +195,12 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
         self._epoch = epoch
         self._positioned = consumer._subscription.subscription.assignment  # noqa: SLF001
 
+    async def topic_ids(self) -> dict[str, str]:
+        """Ask the broker for the ids of the input topics that exist. Any thread may call."""
+        client = self._ensure_consumer()._client  # noqa: SLF001
+        ids: dict[str, str] = await self.call_thread(topic_ids, client, self.wiring.topics)
+        return ids
+
     async def logs(self, partitions: Iterable[TP]) -> dict[tuple[str, int], Log]:
         """Ask the broker for log starts, ends (last stable offsets) and topic ids. Any thread may call."""
         logs: dict[tuple[str, int], Log] = await self.call_thread(self._logs, list(partitions))
@@ -215,6 +219,10 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
     """The Faust consumer of a metrics worker; runs on the app's event loop."""
 
     _thread: ConsumerThread
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._topic_ids: dict[str, str] = {}  # as found first; another one later is another topic
 
     @property
     def wiring(self) -> Wiring:
@@ -310,6 +318,10 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         """
         if self._thread._consumer is None:  # noqa: SLF001
             return None
+        ids = await asyncio.wait_for(self._thread.topic_ids(), 10.0)
+        for topic, found in ids.items():
+            if (known := self._topic_ids.setdefault(topic, found)) != found:
+                self.wiring.halt(TopicRecreated(f"{topic}, topic id {known} became {found} while it was read"))
         logs = await asyncio.wait_for(self._thread.logs(self.input_partitions()), 10.0)
         return {at: found.end for at, found in logs.items()}
 

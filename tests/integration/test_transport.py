@@ -19,6 +19,7 @@ from services.metrics.errors import LogExpired, TopicRecreated
 from services.metrics.lanes import Done, LaneLimits, Lanes
 from services.metrics.wiring import Wiring
 from services.runtime.settings import MetricsSettings
+from services.stack.sandbox import Sandbox
 from services.store.heads import StoredPosition
 
 TopicFactory = Callable[[int], Awaitable[str]]
@@ -370,6 +371,28 @@ async def test_a_recreated_topic_halts_the_worker(
         await until(lambda: bool(worker.halted))
         assert isinstance(worker.halted[0], TopicRecreated)
         assert store.total() == 0
+
+
+async def test_a_topic_recreated_under_a_running_worker_halts_it(
+    kafka: str, topic: TopicFactory, sandbox: Sandbox
+) -> None:
+    """Told by the id, although the new log is already long enough for the old position."""
+    name = await topic(1)
+    await produce(kafka, name, 0, 10)
+    store = Store()
+    async with station(kafka, [name], store, group=name) as worker:
+        await until(lambda: store.total() == 10)
+        assert await worker.app.consumer.log_ends() == {(name, 0): 10}
+        await sandbox.delete_topic(name)
+        await sandbox.topic(1, name=name)
+        await produce(kafka, name, 0, 30)
+
+        for _ in range(100):
+            await worker.app.consumer.log_ends()
+            if worker.halted:
+                break
+            await asyncio.sleep(0.2)
+        assert isinstance(worker.halted[0], TopicRecreated)
 
 
 async def test_a_second_worker_takes_over_and_both_are_positioned_anew(kafka: str, topic: TopicFactory) -> None:

@@ -138,11 +138,15 @@ async def test_doubles_keep_the_first_recording_and_withdraw_each_later_one_once
     await record_event(pool, 1, 1, "other", "C-9")
     await record_event(pool, 1, 2, "same", "C-1")
     found: list[int] = []
-    finders = [DoubleFinder(pool, "events", on_found=found.append) for _ in range(2)]
-    await asyncio.gather(*(finder.sweep() for finder in finders))
+
+    async def look(finders: int = 2) -> None:
+        """As many workers as were just started, all at once."""
+        await asyncio.gather(*(DoubleFinder(pool, "events", on_found=found.append).sweep() for _ in range(finders)))
+
+    await look()
     await record_event(pool, 0, 1, "same", "C-0")
     for _ in range(3):
-        await asyncio.gather(*(finder.sweep() for finder in finders))
+        await look()
     doubles = await pool.fetch("SELECT kept_case, withdrawn_case FROM double_found ORDER BY 2")
     assert [tuple(row) for row in doubles] == [("C-3", "C-0"), ("C-3", "C-1")]
     rows = await pool.fetch("SELECT shard, topic, partition, key, value FROM outbox ORDER BY shard")
