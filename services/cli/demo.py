@@ -29,7 +29,10 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="End by itself; exit code 0 only if every step held.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another month.")] = 7,
     home: Annotated[
-        Path | None, typer.Option(help="Folder of the demo's data. Default: demo in KAOHE_HOME.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="Folder in which the demo makes its own, called demo. Default: KAOHE_HOME.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """See it work: a month of events, figures that move, a frozen score that explains itself.
@@ -70,5 +73,6 @@ def _stack(home: Path | None) -> Stack:
 
     for name in ("KAFKA_BROKERS", "DATABASE_URL", "OWNER_DATABASE_URL", "KAFKA_PORT", "POSTGRES_PORT", "INPUT_TOPICS"):
         os.environ.pop(f"KAOHE_{name}", None)
-    folder = home or Path(os.environ.get("KAOHE_HOME") or ".kaohe") / "demo"
+    # Always a folder of its own, for it is erased: the home of a real stack may be named without harm.
+    folder = (home or Path(os.environ.get("KAOHE_HOME") or ".kaohe")) / "demo"
     return Stack(StackSettings(home=folder, ingest_port=free_port(), api_port=free_port()))

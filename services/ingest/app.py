@@ -40,6 +40,7 @@ def create_app(settings: GatewaySettings, clock: Clock | None = None) -> FastAPI
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,  # served below, to holders of a key
     )
     app.add_middleware(RequestLog)
     app.include_router(router)

@@ -84,6 +84,13 @@ async def _authenticated(request: Request, context: Context) -> ApiKey:
     return key
 
 
+@router.get("/openapi.json", summary="This description", tags=["operation"], include_in_schema=False)
+async def openapi(request: Request) -> dict[str, Any]:
+    """The OpenAPI document, for holders of a key."""
+    await _authenticated(request, _context(request))
+    return dict(request.app.openapi())
+
+
 @router.get("/livez", summary="Whether the process turns", tags=["operation"])
 async def livez() -> dict[str, str]:
     """200 as long as the event loop answers."""

@@ -10,7 +10,6 @@ import asyncpg
 from services.core.kpi.case import INITIAL, CaseState
 from services.core.kpi.definitions import Definitions
 from services.core.kpi.event import Event
-from services.core.kpi.version import CORE_VERSION
 from services.core.kpi.walk import Contribution, Posted, advance, apply, difference, fold_case
 from services.store import cases, ledger
 from services.store.cases import CaseWrite, StoredCase
@@ -36,9 +35,9 @@ def advance_in_order(
 
     A case whose postings another release made is refolded as well, which heals it.
     """
-    if stored is not None and stored.core_version != CORE_VERSION:
+    state: CaseState | None = stored.state if stored is not None else INITIAL
+    if state is None:
         return None
-    state: CaseState = stored.state if stored is not None else INITIAL
     posted: Posted = stored.posted if stored is not None else {}
     causes: list[Cause] = []
     for event in sorted(events, key=Event.order) if len(events) > 1 else events:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 
 import asyncpg
@@ -19,6 +20,7 @@ log = structlog.get_logger(__name__)
 
 JOB = "kaohe.relay"
 PAGE = 500
+STOP_SECONDS = 5.0
 SEND_SECONDS = 15.0
 
 
@@ -44,10 +46,11 @@ class Relay:
                         await self._relay(connection, shard)
 
     async def close(self) -> None:
-        """Stop the producer."""
+        """Stop the producer, within bounds: with idempotence it would wait for its last batches for ever."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await producer.stop()
+            with contextlib.suppress(TimeoutError, KafkaError):
+                await asyncio.wait_for(producer.stop(), STOP_SECONDS)
 
     async def _relay(self, connection: asyncpg.Connection, shard: int) -> None:
         while rows := await outbox.head(connection, shard, PAGE):

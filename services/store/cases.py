@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 
 from services.core.kpi.case import CaseState
+from services.core.kpi.version import CORE_VERSION
 from services.core.kpi.walk import Posted
 
 # Engineers once, instants relative to the first: the row is rewritten with every event of the case, and goes to the log each time.
@@ -21,9 +22,12 @@ _posted_decoder = msgspec.json.Decoder(_Packed)
 
 @dataclass(frozen=True, slots=True)
 class StoredCase:
-    """A case as the last commit left it. `core_version` tells which release made the postings."""
+    """A case as the last commit left it. `core_version` tells which release made the postings.
 
-    state: CaseState
+    `state` is None where another release wrote it: its shape may be another one, and the case is refolded anyway.
+    """
+
+    state: CaseState | None
     posted: Posted
     core_version: int
 
@@ -76,7 +80,11 @@ async def load(connection: asyncpg.Connection, shard: int, case_ids: Sequence[st
         case_ids,
     )
     return {
-        row["case_id"]: StoredCase(decode_state(row["state"]), decode_posted(row["posted"]), row["core_version"])
+        row["case_id"]: StoredCase(
+            decode_state(row["state"]) if row["core_version"] == CORE_VERSION else None,
+            decode_posted(row["posted"]),
+            row["core_version"],
+        )
         for row in rows
     }
 

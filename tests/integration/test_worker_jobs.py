@@ -190,8 +190,8 @@ async def test_upkeep_merges_old_hours_into_days_once_a_day_and_keeps_every_sum(
     async with borrow(pool) as connection:
         for hours_ago in range(96):
             await connection.execute(
-                """INSERT INTO bucket (shard, engineer, measure, dim, book, slot_ms, hours, n, value)
-                   VALUES (0, 'crm E1', 'm', '', '2025-02-01', $1, 1, 1, $2)""",
+                """INSERT INTO bucket (shard, engineer, measure, dim, book, slot_ms, hours, bin, n, value)
+                   VALUES (0, 'crm E1', 'm', '', '2025-02-01', $1, 1, -1, 1, $2)""",
                 noon - hours_ago * hour,
                 hours_ago,
             )

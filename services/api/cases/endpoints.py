@@ -11,11 +11,16 @@ from pydantic import BaseModel, Field
 from services.api.auth import Reader
 from services.api.context import Ctx
 from services.api.instants import rfc3339
+from services.core.kpi.case import CaseState
+from services.core.kpi.definitions import Definitions
 from services.core.kpi.listed import Listed
+from services.core.kpi.version import CORE_VERSION
+from services.core.kpi.walk import fold_case
 from services.runtime.problems import Problem, responses
 from services.store import drilldown
-from services.store.cases import decode_posted, decode_state
+from services.store.cases import decode_posted, decode_state, encode_state
 from services.store.drilldown import CaseRow, RecordedEvent
+from services.store.mapping import event_from_ledger
 
 router = APIRouter(prefix="/v1/cases", tags=["cases"])
 
@@ -104,19 +109,27 @@ async def get_case(context: Ctx, _key: Reader, case: str) -> CaseOut:
         if row is None:
             raise Problem(404, "unknown-case", "There is no such case")
         events = await drilldown.events_of(connection, row.shard, row.case_id)
-    return _shape(row, events)
+    return _shape(row, events, context.definitions)
 
 
-def _shape(row: CaseRow, events: list[RecordedEvent]) -> CaseOut:
+def _state(row: CaseRow, events: list[RecordedEvent], definitions: Definitions) -> CaseState:
+    """The stored state, or the fold of the events where another release stored one of another shape."""
+    if row.core_version == CORE_VERSION:
+        return decode_state(row.state)
+    return fold_case([event_from_ledger(event.body) for event in events], definitions).state
+
+
+def _shape(row: CaseRow, events: list[RecordedEvent], definitions: Definitions) -> CaseOut:
     posted = decode_posted(row.posted)
+    state = _state(row, events, definitions)
     return CaseOut(
         case=row.case_id,
         shard=row.shard,
         last_seq=row.last_seq,
         core_version=row.core_version,
         events=[EventOut.of(event) for event in events],
-        state=orjson.loads(row.state),
-        listed=[Condition.of(item) for item in decode_state(row.state).listed],
+        state=orjson.loads(encode_state(state)),
+        listed=[Condition.of(item) for item in state.listed],
         posted=[
             PostedLine(
                 engineer=engineer, measure=measure, dim=dim, at=rfc3339(at_ms), book=rfc3339(book_ms), value=value, n=n

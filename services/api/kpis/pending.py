@@ -88,7 +88,10 @@ async def _states(
 ) -> Mapping[str, CaseState]:
     """The cases folded from their events before an instant: the stored state where it is just that, else from the ledger."""
     stored = await cases.load(connection, shard, case_ids) if cutoff is None else {}
-    found = {id_: case.state for id_, case in stored.items() if case.state.last is None or case.state.last[0] < at_ms}
+    found: dict[str, CaseState] = {}
+    for case_id, case in stored.items():
+        if case.state is not None and (case.state.last is None or case.state.last[0] < at_ms):
+            found[case_id] = case.state
     rest = [case_id for case_id in case_ids if case_id not in found]
     if rest:
         before_seq = None if cutoff is None else cutoff.get(shard, 0)

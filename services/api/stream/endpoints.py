@@ -91,13 +91,14 @@ async def _messages(
     async with hub.viewing(question) as (viewer, group):
         assert group.as_of is not None and group.seen is not None  # noqa: S101, PT018 - read before the first viewer joins
         viewer.as_of, viewer.seen = group.as_of, group.seen
-        figures = dict(group.figures)
+        # What the first message says and is labelled with is one state, whatever arrives while it is prepared.
+        as_of, seen, figures = group.as_of, group.seen, dict(group.figures)
         yield format_sse_event(retry=RETRY_MS)
         known = await _known(context, question, since)
         if known is None:
-            yield message("snapshot", viewer.as_of, figures.values(), viewer.seen)
+            yield message("snapshot", as_of, figures.values(), seen)
         else:
-            yield message("kpi", viewer.as_of, changed(known, figures.values()), viewer.seen)
+            yield message("kpi", as_of, changed(known, figures.values()), seen)
         while await _still_allowed(request):
             if await wait_for(viewer.woken, HEARTBEAT_SECONDS):
                 moved = viewer.take()

@@ -97,8 +97,8 @@ class Hub:
             began = loop.time()
             try:
                 moved = await compute(self._context, group)
-            except FAULTS as fault:
-                log.warning("stream.unread", fault=type(fault).__name__)
+            except Exception as fault:
+                log.warning("stream.unread", fault=type(fault).__name__, exc_info=not isinstance(fault, FAULTS))
                 group.dirty.set()
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
@@ -111,9 +111,9 @@ class Hub:
         while True:
             try:
                 await self._look()
-            except FAULTS as fault:
+            except Exception as fault:
                 if not self.stale:
-                    log.warning("stream.stale", fault=type(fault).__name__)
+                    log.warning("stream.stale", fault=type(fault).__name__, exc_info=not isinstance(fault, FAULTS))
                 self.stale = True
                 await asyncio.sleep(RETRY_SECONDS)
             else:

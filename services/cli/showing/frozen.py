@@ -8,6 +8,8 @@ from typing import Any
 
 from rich.table import Table
 
+from services.core.scoring.exact import decimal_text
+
 JSON = dict[str, Any]
 _SHOWN = 10
 
@@ -74,14 +76,14 @@ def _place(rank: str | None) -> str:
     if rank is None:
         return "–"
     place = Fraction(rank)
-    return str(place) if place.denominator == 1 else f"{float(place)}"
+    return str(place) if place.denominator == 1 else decimal_text(place, 1)
 
 
 def _rounded(number: JSON | None) -> str:
-    return "–" if number is None else f"{float(number['decimal']):.2f}"
+    return "–" if number is None else decimal_text(Fraction(number["fraction"]), 2)
 
 
 def _fraction(number: JSON) -> str:
     """Exact, and rounded beside it where it is no whole number."""
     exact = Fraction(number["fraction"])
-    return str(exact) if exact.denominator == 1 else f"{exact} = {float(exact):.2f}"
+    return str(exact) if exact.denominator == 1 else f"{exact} = {decimal_text(exact, 2)}"

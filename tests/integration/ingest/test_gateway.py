@@ -334,6 +334,7 @@ async def test_operators_see_its_state(gateway: Running) -> None:
 
 async def test_the_description_names_body_answers_and_keys(gateway: Running) -> None:
     described = (await gateway.client.get("/openapi.json")).json()
+    assert (await gateway.client.get("/openapi.json", headers={"authorization": "Bearer none"})).status_code == 401
     operation = described["paths"]["/v1/events"]["post"]
     assert "application/cloudevents-batch+json" in operation["requestBody"]["content"]
     assert {"202", "400", "401", "403", "413", "415", "422", "503"} <= operation["responses"].keys()
