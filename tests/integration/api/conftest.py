@@ -25,3 +25,10 @@ async def month(module_database: Database) -> AsyncIterator[Site]:
         await opened.roster(S01_ROSTER.read_bytes())
         await opened.count(rows_as_cloudevents(S01_EVENTS), page=7)
         yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def empty(module_database: Database) -> AsyncIterator[Site]:
+    """An empty organisation for questions that change nothing."""
+    async with open_site(module_database) as opened:
+        yield opened

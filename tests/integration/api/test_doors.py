@@ -41,43 +41,43 @@ async def ask(site: Site, method: str, path: str, key: str | None) -> httpx.Resp
         return await client.request(method, path, headers=headers)
 
 
-async def test_nothing_but_the_machinery_answers_without_a_key(site: Site) -> None:
+async def test_nothing_but_the_machinery_answers_without_a_key(empty: Site) -> None:
     """Whatever router is added: the app puts the question before it."""
-    assert len(doors(site)) > 15
-    for method, path in doors(site):
-        answer = await ask(site, method, path, None)
+    assert len(doors(empty)) > 15
+    for method, path in doors(empty):
+        answer = await ask(empty, method, path, None)
         assert (answer.status_code, answer.json()["type"]) == (401, "urn:kaohe:problem:no-key"), (method, path)
         assert answer.headers["www-authenticate"].startswith("Bearer")
     for path in ("/livez", "/readyz", "/metrics"):
-        assert (await ask(site, "GET", path, None)).status_code == 200, path
+        assert (await ask(empty, "GET", path, None)).status_code == 200, path
 
 
-async def test_metrics_need_a_key_from_another_machine(site: Site) -> None:
+async def test_metrics_need_a_key_from_another_machine(empty: Site) -> None:
     """Any key will do."""
-    transport = httpx.ASGITransport(site.app, client=("192.0.2.7", 1))
+    transport = httpx.ASGITransport(empty.app, client=("192.0.2.7", 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
         assert (await client.get("/metrics")).status_code == 401
-        assert (await client.get("/metrics", headers={"X-API-Key": site.keys[Scope.INGEST]})).status_code == 200
+        assert (await client.get("/metrics", headers={"X-API-Key": empty.keys[Scope.INGEST]})).status_code == 200
 
 
-async def test_a_key_opens_only_what_its_scopes_say(site: Site) -> None:
+async def test_a_key_opens_only_what_its_scopes_say(empty: Site) -> None:
     """A key that may only send events reads nothing; one that may read imports nothing."""
-    for method, path in doors(site):
+    for method, path in doors(empty):
         if path != "/openapi.json":
-            answer = await ask(site, method, path, site.keys[Scope.INGEST])
+            answer = await ask(empty, method, path, empty.keys[Scope.INGEST])
             assert (answer.status_code, answer.json()["type"]) == (403, "urn:kaohe:problem:missing-scope"), (
                 method,
                 path,
             )
-    assert (await ask(site, "POST", "/v1/roster/imports", site.keys[Scope.READ])).status_code == 403
+    assert (await ask(empty, "POST", "/v1/roster/imports", empty.keys[Scope.READ])).status_code == 403
 
 
 @pytest.mark.parametrize(
     ("key", "kind"), [("kh_none_such", "unknown-key"), ("rubbish", "unknown-key"), ("kh_ü_x", "unknown-key")]
 )
-async def test_an_unknown_key_is_refused(site: Site, key: str, kind: str) -> None:
+async def test_an_unknown_key_is_refused(empty: Site, key: str, kind: str) -> None:
     """As if it were any other."""
-    answer = await ask(site, "GET", "/v1/kpis", key)
+    answer = await ask(empty, "GET", "/v1/kpis", key)
     assert (answer.status_code, answer.json()["type"]) == (401, f"urn:kaohe:problem:{kind}")
 
 
@@ -144,24 +144,24 @@ def forged(*parts: object, key: list[str | int | None]) -> str:
     ],
 )  # fmt: skip
 async def test_a_wrong_question_is_answered_with_its_problem(
-    site: Site, path: str, parameters: dict[str, Any], status: int, kind: str
+    empty: Site, path: str, parameters: dict[str, Any], status: int, kind: str
 ) -> None:
     """Never with a fault of ours."""
-    answer = await site.client.get(path, params=parameters)
+    answer = await empty.client.get(path, params=parameters)
     assert (answer.status_code, answer.json()["type"]) == (status, f"urn:kaohe:problem:{kind}"), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_an_id_that_nobody_has_gets_empty_figures(site: Site) -> None:
+async def test_an_id_that_nobody_has_gets_empty_figures(empty: Site) -> None:
     """Also one with bytes that PostgreSQL's text cannot hold."""
     for subject in ("nobody", "no\x00body", "用户"):
-        answer = await site.get("/v1/kpis/dispatch.overdue_7_rate", id=subject)
+        answer = await empty.get("/v1/kpis/dispatch.overdue_7_rate", id=subject)
         assert (answer["kpi"]["n"], answer["kpi"]["value"]) == (0, None)
 
 
-async def test_the_description_names_every_answer(site: Site) -> None:
+async def test_the_description_names_every_answer(empty: Site) -> None:
     """Each operation has an id of its own, a summary, a description, and the problems of keys."""
-    paths = (await site.get("/openapi.json"))["paths"]
+    paths = (await empty.get("/openapi.json"))["paths"]
     operations = [
         operation for path, methods in paths.items() if path.startswith("/v1") for operation in methods.values()
     ]
