@@ -82,7 +82,7 @@ def test_every_override_is_in_the_table_above() -> None:
             (transport.ConsumerThread, driver.AIOKafkaConsumerThread),
         )
         for name, member in vars(ours).items()
-        if inspect.isfunction(member) and hasattr(stock, name)
+        if inspect.isfunction(member) and hasattr(stock, name) and name != "__init__"
     }
     assert overrides == {(ours, name) for ours, _, name in listed}
 
