@@ -40,9 +40,12 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        typer.echo(f"kaohe {version('kaohe')}")
+        try:
+            typer.echo(f"kaohe {version('kaohe')}")
+        except PackageNotFoundError:  # the image holds the code, not the distribution
+            typer.echo("kaohe (run from its source)")
         raise typer.Exit
 
 

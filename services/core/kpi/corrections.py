@@ -152,7 +152,8 @@ def change(event: Event, name: str, value: Scalar) -> Event | None:
     return replace(event, facts=replace(event.facts, **changed))
 
 
-# What an amendment brings was not checked against the contract: each reader gives the value as the facts keep it, None when it cannot be.
+# The contract checks what an amendment brings field by field, but not that the field is one of the target's family: each reader gives the
+# value as the facts keep it, None when it cannot be.
 
 
 def _text(value: object) -> str | None:
