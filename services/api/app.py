@@ -29,7 +29,9 @@ from services.runtime.clock import Clock, SystemClock
 from services.runtime.keyring import Keyring
 from services.runtime.problems import Problem
 from services.runtime.settings import ApiSettings
+from services.store.borrow import borrow
 from services.store.database import create_engine, create_pool
+from services.store.definitions import ZoneDiffers, settle
 from services.store.keys import KeyTable
 
 log = structlog.get_logger(__name__)
@@ -90,16 +92,26 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     clock: Clock = app.state.clock
     pool = await create_pool(settings.database_url)
     engine = create_engine(settings.database_url, size=4)
-    context = Context(pool, engine, clock, Definitions(zone=settings.zone))
-    hub = Hub(context)
-    app.state.context, app.state.hub = context, hub
-    app.state.keyring = Keyring(KeyTable(pool).find, clock)
     try:
+        context = Context(pool, engine, clock, await _definitions(pool, settings.zone))
+        hub = Hub(context)
+        app.state.context, app.state.hub = context, hub
+        app.state.keyring = Keyring(KeyTable(pool).find, clock)
         async with hub.running():
             yield
     finally:
         await engine.dispose()
         await pool.close()
+
+
+async def _definitions(pool: asyncpg.Pool, zone: str) -> Definitions:
+    """The definitions of the database, begun with this zone. Raises ZoneDiffers, which ends the start."""
+    try:
+        async with borrow(pool) as connection:
+            return Definitions(zone=zone, version=await settle(connection, zone))
+    except ZoneDiffers as fault:
+        log.critical("api.refused", error=type(fault).__name__, reason=str(fault))
+        raise
 
 
 async def _on_database_away(_request: Request, fault: Exception) -> Response:

@@ -49,6 +49,7 @@ from services.runtime.topics import PartitionsDiffer, TopicError, TopicSpec, ens
 from services.store import outbox
 from services.store.borrow import borrow
 from services.store.database import create_pool
+from services.store.definitions import ZoneDiffers, settle
 
 log = structlog.get_logger(__name__)
 
@@ -175,9 +176,9 @@ async def serve(settings: MetricsSettings) -> int:
 async def _serve(settings: MetricsSettings, stop: asyncio.Event, stack: AsyncExitStack) -> None:
     refuse_guards_outside_tests(settings)
     await check_topics(settings)
-    definitions, clock = Definitions(zone=settings.zone), SystemClock()
     pool = await _pool(settings.database_url, settings.batch_concurrency + 1)
     stack.push_async_callback(pool.close)
+    definitions, clock = await settled_definitions(pool, settings.zone), SystemClock()
     side_pool = await _pool(settings.database_url, JOB_CONNECTIONS)
     stack.push_async_callback(side_pool.close)
     processor = Processor(
@@ -240,6 +241,17 @@ async def _pool(url: str, size: int) -> asyncpg.Pool:
                 raise DatabaseUnavailable(f"{type(fault).__name__}: {fault}") from fault
             log.warning("database.waiting", error=type(fault).__name__)
         await asyncio.sleep(1.0)
+
+
+async def settled_definitions(pool: asyncpg.Pool, zone: str) -> Definitions:
+    """The definitions of the database, begun with this zone. Raises SettingsRefused or DatabaseUnavailable."""
+    try:
+        async with borrow(pool) as connection:
+            return Definitions(zone=zone, version=await settle(connection, zone))
+    except ZoneDiffers as fault:
+        raise SettingsRefused(str(fault)) from fault
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
+        raise DatabaseUnavailable(f"{type(fault).__name__}: {fault}") from fault
 
 
 async def check_topics(settings: MetricsSettings) -> None:

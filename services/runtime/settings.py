@@ -3,6 +3,7 @@
 Database addresses carry passwords: they are left out of every repr, and a validation error never echoes a value.
 """
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -29,11 +30,19 @@ def _database_url(value: str) -> str:
 
 
 def _zone(value: str) -> str:
-    """A zone that the time zone database knows."""
+    """A zone that the time zone database knows, whole hours from UTC: figures are kept by hours of UTC, which must not straddle a local midnight."""
     try:
-        ZoneInfo(value)
+        zone = ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise ValueError("the time zone database has no zone of this name") from error
+    for year in range(2000, 2041):
+        for month in range(1, 13):
+            offset = datetime(year, month, 1, tzinfo=UTC).astimezone(zone).utcoffset()
+            if offset is None or offset % timedelta(hours=1):
+                raise ValueError(
+                    "the zone's offset from UTC is not, or was not since 2000, a whole number of hours: "
+                    "hours of UTC would straddle its midnight, so such zones are not supported"
+                )
     return value
 
 

@@ -15,7 +15,7 @@ from typing import cast
 import asyncpg
 
 from services.core.scoring.gathering import Posting, Selection
-from services.store import checkpoints
+from services.store import checkpoints, definitions
 from services.store.doubles import JOB as DOUBLES_JOB
 
 PAGE_ROWS = 10_000
@@ -147,7 +147,7 @@ async def open_items(connection: asyncpg.Connection) -> list[Open]:
 async def fix_cut(connection: asyncpg.Connection, reason: str, roster_version: int, core_version: int) -> Cut:
     """Fix the cut at every commit made so far and record it as a checkpoint, in the caller's short transaction."""
     cutoff = await checkpoints.current_cutoff(connection)
-    definition: int = await connection.fetchval("SELECT max(version) FROM definition_version")
+    definition = await definitions.latest_version(connection)
     checkpoint_id = await checkpoints.record(connection, reason, cutoff)
     return Cut(cutoff, roster_version, definition, core_version, checkpoint_id)
 

@@ -317,6 +317,18 @@ async def test_what_is_not_there_yet_ends_the_process_with_the_code_for_later(
         assert line["error"] == error
 
 
+async def test_another_zone_than_the_databases_is_refused_at_the_start(site: Site) -> None:
+    """The first worker writes the zone down; one set to another ends with exit code 78 and says what to do."""
+    async with site.worker(KAOHE_ZONE="Europe/Berlin") as worker:
+        await worker.until_ready()
+        assert await worker.stop() == 0
+    async with site.worker() as worker:
+        assert await asyncio.wait_for(worker.child.wait(), PATIENCE) == 78
+        (line,) = worker.lines("worker.halted")
+        assert line["error"] == "SettingsRefused"
+        assert "set KAOHE_ZONE=Europe/Berlin, or begin a new database" in str(line["reason"])
+
+
 async def test_settings_that_are_wrong_are_told_in_one_line(site: Site) -> None:
     """No traceback: the environment is at fault, and the exit code says that a person has to act."""
     async with site.worker(KAOHE_PARTITIONS="none") as worker:

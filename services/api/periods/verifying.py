@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -27,6 +28,7 @@ from services.core.scoring.document import Scheme
 from services.core.scoring.gathering import View
 from services.core.scoring.period import Month
 from services.schemes.loading import shipped_schemes
+from services.store import definitions as stored_definitions
 from services.store import refolding, roster, snapshots
 from services.store.mapping import event_from_ledger
 from services.store.snapshots import Snapshot
@@ -38,6 +40,7 @@ LISTED_CASES = 1000
 
 async def verify(context: Context, snapshot: Snapshot) -> Verification:
     """Say whether the snapshot still follows from the ledger, or name what differs."""
+    context = await _under_its_definitions(context, snapshot)
     cases, postings, differing = await _compare_cases(context, snapshot)
     sections, remarks = await _evaluated_again(context, snapshot)
     stored, stored_hash = await _stored(context, snapshot)
@@ -61,6 +64,14 @@ async def verify(context: Context, snapshot: Snapshot) -> Verification:
         tampered_sections=tampered,
         remarks=remarks,
     )
+
+
+async def _under_its_definitions(context: Context, snapshot: Snapshot) -> Context:
+    """The context with the definitions that the snapshot was frozen under."""
+    version = snapshot.header.definition_version
+    async with context.reading() as connection:
+        zone = await stored_definitions.zone_of(connection, version) or context.definitions.zone
+    return replace(context, definitions=replace(context.definitions, zone=zone, version=version))
 
 
 async def _compare_cases(context: Context, snapshot: Snapshot) -> tuple[int, int, list[tuple[int, str]]]:

@@ -46,6 +46,24 @@ async def test_the_process_serves_and_ends(site: Site) -> None:
                 assert await process.wait() == 0
 
 
+async def test_another_zone_than_the_databases_is_refused_at_the_start(site: Site) -> None:
+    """With one line that says what to do, and a code that is not 0."""
+    environment = os.environ | {
+        "KAOHE_DATABASE_URL": site.database.app_url,
+        "KAOHE_KAFKA_BROKERS": "127.0.0.1:1",
+        "KAOHE_API_PORT": str(free_port()),
+        "KAOHE_ZONE": "Europe/Berlin",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.api", env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(60):
+        output, _ = await process.communicate()
+    assert process.returncode
+    (line,) = [line for line in output.decode().splitlines() if "api.refused" in line]
+    assert "set KAOHE_ZONE=Asia/Shanghai, or begin a new database" in line
+
+
 async def ready(client: httpx.AsyncClient) -> bool:
     try:
         return (await client.get("/readyz")).status_code == 200

@@ -65,6 +65,17 @@ def test_a_zone_that_does_not_exist_is_refused() -> None:
         StackSettings(zone="Asia/Atlantis")
 
 
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "Europe/Berlin", "America/New_York", "UTC"])
+def test_a_zone_of_whole_hours_is_accepted(zone: str) -> None:
+    assert StackSettings(zone=zone).zone == zone
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe"])
+def test_a_zone_whose_hours_straddle_those_of_utc_is_refused(zone: str) -> None:
+    with pytest.raises(ValidationError, match="whole number of hours"):
+        StackSettings(zone=zone)
+
+
 def test_an_existing_database_is_named_for_both_roles_or_for_none() -> None:
     with pytest.raises(ValidationError, match="go together"):
         StackSettings(database_url=URL)

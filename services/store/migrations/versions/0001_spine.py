@@ -441,7 +441,6 @@ def upgrade() -> None:
             f"CREATE TRIGGER {table}_sealed AFTER INSERT ON {table} REFERENCING NEW TABLE AS added "
             "FOR EACH STATEMENT EXECUTE FUNCTION refuse_sealed()"
         )
-    op.execute("INSERT INTO definition_version (version, author, note, body) VALUES (1, 'kaohe', 'defaults', '{}')")
     op.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     op.execute("GRANT USAGE ON SCHEMA public TO kaohe_app")
     for table in APPEND_ONLY:
