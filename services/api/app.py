@@ -21,6 +21,7 @@ from services.api.context import Context
 from services.api.kpis import endpoints as kpis
 from services.api.requestlog import RequestLog
 from services.api.roster import endpoints as roster
+from services.api.settling import endpoints as settling
 from services.api.stream import endpoints as stream
 from services.api.stream.hub import Hub
 from services.core.kpi.definitions import Definitions
@@ -36,7 +37,7 @@ from services.store.keys import KeyTable
 
 log = structlog.get_logger(__name__)
 
-ROUTERS: Final = (kpis.router, cases.router, stream.router, roster.router, completeness.router)
+ROUTERS: Final = (kpis.router, cases.router, stream.router, roster.router, completeness.router, settling.router)
 DATABASE_AWAY: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,

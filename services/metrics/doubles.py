@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -22,7 +21,6 @@ log = structlog.get_logger(__name__)
 LOCK = "kaohe.doubles"
 PAGE_EVENTS = 5_000
 REST = 9.0  # times as long as the last run took: looking for doubles takes a tenth of one database core at most
-LONGEST_ID = 255
 WITHDRAWN = "kaohe.event.withdrawn.v1"
 HEADERS = (("content-type", b"application/cloudevents+json"),)
 
@@ -34,13 +32,10 @@ def withdrawal(source: str, event_id: str, withdrawn: Entry) -> bytes:
     not something that happened and was later undone.
     """
     instant = datetime.fromtimestamp(withdrawn.time_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    name = f"double:{source}:{event_id}:{withdrawn.case_id}"
-    if len(name) > LONGEST_ID:
-        name = f"double:{hashlib.sha256(name.encode()).hexdigest()}"
     return orjson.dumps(
         {
             "specversion": "1.0",
-            "id": name,
+            "id": doubles.withdrawal_id(source, event_id, withdrawn.case_id),
             "source": RESERVED_SOURCE,
             "type": WITHDRAWN,
             "time": instant.replace("+00:00", "Z"),

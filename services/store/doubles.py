@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,13 @@ from datetime import datetime
 import asyncpg
 
 JOB = "doubles"
+LONGEST_ID = 255
+
+
+def withdrawal_id(source: str, event_id: str, withdrawn_case: str) -> str:
+    """The id of the system event that withdraws a double: the same whoever makes it and whenever."""
+    name = f"double:{source}:{event_id}:{withdrawn_case}"
+    return name if len(name) <= LONGEST_ID else f"double:{hashlib.sha256(name.encode()).hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True)

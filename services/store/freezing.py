@@ -14,9 +14,11 @@ from typing import cast
 
 import asyncpg
 
+from schemas.envelope import RESERVED_SOURCE
 from services.core.scoring.gathering import Posting, Selection
-from services.store import checkpoints, definitions
+from services.store import checkpoints, definitions, doubles
 from services.store.doubles import JOB as DOUBLES_JOB
+from services.store.doubles import Page
 
 PAGE_ROWS = 10_000
 SEQ_WINDOW = 2_000
@@ -110,6 +112,46 @@ async def doubles_behind(connection: asyncpg.Connection, heads: Mapping[int, int
     return [row["shard"] for row in rows]
 
 
+async def doubles_standing(connection: asyncpg.Connection) -> list[tuple[str, str]]:
+    """Identities (source, id) that count twice in the state that the caller's transaction sees.
+
+    Those that were found and whose withdrawal is not in the ledger yet, and those in commits that nobody has looked through: while
+    events stream in, the search is never at the heads, so what it has left is looked through here.
+    """
+    rows = await connection.fetch("SELECT source, id, withdrawn_shard AS shard, withdrawn_case FROM double_found")
+    recorded = {(row["source"], row["id"], row["shard"], row["withdrawn_case"]) for row in rows}
+    for page in await _unsearched(connection):
+        for identity, entries in (await doubles.found_in(connection, page)).items():
+            _, later = doubles.judge(entries)
+            recorded |= {(*identity, entry.shard, entry.case_id) for entry in later}
+    return await _not_withdrawn(connection, sorted(recorded))
+
+
+async def _unsearched(connection: asyncpg.Connection) -> list[Page]:
+    rows = await connection.fetch(
+        """SELECT h.shard, coalesce(p.seq, 0) AS after, h.seq AS upto FROM shard_head h
+           LEFT JOIN job_progress p ON p.job = $1 AND p.shard = h.shard
+           WHERE h.seq > coalesce(p.seq, 0) ORDER BY h.shard""",
+        DOUBLES_JOB,
+    )
+    return [Page(row["shard"], row["after"], row["upto"]) for row in rows]
+
+
+async def _not_withdrawn(
+    connection: asyncpg.Connection, recordings: list[tuple[str, str, int, str]]
+) -> list[tuple[str, str]]:
+    """Of (source, id, shard, case): those whose withdrawal the shard has not recorded."""
+    absent = await connection.fetch(
+        """SELECT w.place FROM unnest($1::int[], $2::text[]) WITH ORDINALITY AS w(shard, id, place)
+           WHERE NOT EXISTS (SELECT 1 FROM ledger l WHERE l.shard = w.shard AND l.source = $3 AND l.id = w.id)
+           ORDER BY w.place""",
+        [shard for _, _, shard, _ in recordings],
+        [doubles.withdrawal_id(source, event_id, case) for source, event_id, _, case in recordings],
+        RESERVED_SOURCE,
+    )
+    return [recordings[row["place"] - 1][:2] for row in absent]
+
+
 async def outbox_waiting(connection: asyncpg.Connection, heads: Mapping[int, int]) -> int:
     """How many outbox rows of commits up to the given seq the broker has not acknowledged."""
     waiting: int = await connection.fetchval(
@@ -145,7 +187,10 @@ async def open_items(connection: asyncpg.Connection) -> list[Open]:
 
 
 async def fix_cut(connection: asyncpg.Connection, reason: str, roster_version: int, core_version: int) -> Cut:
-    """Fix the cut at every commit made so far and record it as a checkpoint, in the caller's short transaction."""
+    """Fix the cut at every commit that the caller's transaction sees and record it as a checkpoint.
+
+    The transaction is short and sees one state of the database (REPEATABLE READ), so that what it checked is what lies below the cut.
+    """
     cutoff = await checkpoints.current_cutoff(connection)
     definition = await definitions.latest_version(connection)
     checkpoint_id = await checkpoints.record(connection, reason, cutoff)
@@ -209,33 +254,38 @@ def _posting(shard: int, row: asyncpg.Record) -> Posting:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What stands under an idempotency key: nothing yet (`fresh`), an answer, or a request that is under way or was broken off."""
+    """What stands under an idempotency key: an answer, or (`status` and `response` None) a request without one."""
 
-    fresh: bool
     request_hash: bytes
     status: int | None
     response: str | None
 
 
 async def claim(connection: asyncpg.Connection, key_id: str, key: str, request_hash: bytes) -> Claim:
-    """Take an idempotency key for a request, or say what stands under it."""
-    made = await connection.fetchval(
+    """Take an idempotency key for a request, or return the answer that stands under it.
+
+    The caller holds the request's lock: a row without an answer was broken off, and whoever comes next takes it over, with
+    whatever request, for nothing has happened under it.
+    """
+    await connection.execute(
         """INSERT INTO idempotency (key_id, idempotency_key, request_hash) VALUES ($1, $2, $3)
-           ON CONFLICT DO NOTHING RETURNING 1""",
+           ON CONFLICT (key_id, idempotency_key) DO UPDATE SET request_hash = excluded.request_hash
+           WHERE idempotency.status IS NULL""",
         key_id,
         key,
         request_hash,
     )
-    if made is not None:
-        return Claim(True, request_hash, None, None)
+    return await claimed(connection, key_id, key) or Claim(request_hash, None, None)
+
+
+async def claimed(connection: asyncpg.Connection, key_id: str, key: str) -> Claim | None:
+    """What stands under an idempotency key, for who only looks."""
     row = await connection.fetchrow(
         "SELECT request_hash, status, response::text AS response FROM idempotency WHERE key_id = $1 AND idempotency_key = $2",
         key_id,
         key,
     )
-    if row is None:  # released in between: as good as never taken
-        return await claim(connection, key_id, key, request_hash)
-    return Claim(False, row["request_hash"], row["status"], row["response"])
+    return Claim(row["request_hash"], row["status"], row["response"]) if row else None
 
 
 async def answer(

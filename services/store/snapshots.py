@@ -24,6 +24,10 @@ class SealRefused(Exception):  # noqa: N818 - the database's word for it
     """What stands in the tables is not what was evaluated, or the seal came too late: the snapshot stays invisible."""
 
 
+class SealBrokenError(RuntimeError):
+    """Rows were added to the snapshot while it was being sealed, which no part of this system does: the seal is rolled back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """A snapshot's identity and what it is a function of. `cutoff`: shard -> first seq not included."""
@@ -153,20 +157,16 @@ SECTION_TABLES = {
 async def seal(
     connection: asyncpg.Connection, header: Header, content_hash: bytes, counts: Mapping[str, Any]
 ) -> Snapshot:
-    """Make the snapshot visible and closed for ever, in the caller's transaction; returns it. Raises SealRefused.
+    """Make the snapshot visible and closed for ever, in the caller's transaction; returns it. Raises SealRefused, SealBrokenError.
 
-    The row counts are taken from the tables, and nobody else may have frozen the same thing in between.
+    The row counts are taken from the tables, and nobody else may have frozen the same thing in between. They are taken once more
+    behind the seal, whose lock waits for whoever was still adding rows and keeps out everybody after.
     """
     await connection.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended($1, 2))", f"kaohe.seal {header.period} {header.scheme}"
     )
-    for section, table in SECTION_TABLES.items():
-        found: int = await connection.fetchval(
-            f"SELECT count(*) FROM {table} WHERE snapshot_id = $1",  # noqa: S608 - a name of ours
-            header.snapshot_id,
-        )
-        if found != counts[section]["rows"]:
-            raise SealRefused(f"{table} holds {found} rows, {counts[section]['rows']} were evaluated")
+    if unlike := await _unlike(connection, header.snapshot_id, counts):
+        raise SealRefused(unlike)
     existing = await standing(connection, header.period, header.scheme, header.view, header.cohort)
     if existing is not None:
         raise SealRefused(f"snapshot {existing.header.snapshot_id} was sealed first")
@@ -176,10 +176,24 @@ async def seal(
         content_hash,
         json.dumps(counts, ensure_ascii=False),
     )
+    if unlike := await _unlike(connection, header.snapshot_id, counts):
+        raise SealBrokenError(unlike)
     sealed = await get(connection, header.snapshot_id)
     if sealed is None:
         raise SealRefused("the seal is not there")
     return sealed
+
+
+async def _unlike(connection: asyncpg.Connection, snapshot_id: UUID, counts: Mapping[str, Any]) -> str | None:
+    """The first table that does not hold as many rows as were evaluated, in words."""
+    for section, table in SECTION_TABLES.items():
+        found: int = await connection.fetchval(
+            f"SELECT count(*) FROM {table} WHERE snapshot_id = $1",  # noqa: S608 - a name of ours
+            snapshot_id,
+        )
+        if found != counts[section]["rows"]:
+            return f"{table} holds {found} rows, {counts[section]['rows']} were evaluated"
+    return None
 
 
 _SEALED = """

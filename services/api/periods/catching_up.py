@@ -2,7 +2,7 @@
 
 Read the log ends E → every stored position ≥ E → the search for doubles has passed these commits → the outbox of these commits is
 acknowledged → read the ends again, for what was forwarded or withdrawn meanwhile → every position ≥ E'. Later arrivals are not waited
-for: they are above the cut, or below it by chance.
+for: they are above the cut, or below it by chance, and the cut itself (`cutting.py`) makes sure that none of those counts twice.
 """
 
 from __future__ import annotations
@@ -18,16 +18,15 @@ from services.store import freezing
 POLL_SECONDS = 0.1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)  # not frozen: context managers set a passing exception's traceback
 class NotCaughtUp(Exception):  # noqa: N818 - a state, not a mistake
     """What the shards still had to do when the time was up, in words."""
 
     waiting_for: tuple[str, ...]
 
 
-async def catch_up(context: Context, log_ends: LogEnds, wait_seconds: float) -> None:
-    """Return when the shards have caught up. Raises NotCaughtUp after `wait_seconds`, LogEndsUnavailable."""
-    deadline = asyncio.get_running_loop().time() + wait_seconds
+async def catch_up(context: Context, log_ends: LogEnds, deadline: float) -> None:
+    """Return when the shards have caught up. Raises NotCaughtUp at `deadline` (the loop's time), LogEndsUnavailable."""
     asked = await log_ends.ends()
     await _until(lambda: _lagging(context, asked), deadline)
     async with context.reading() as connection:

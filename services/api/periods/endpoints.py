@@ -28,8 +28,10 @@ from services.runtime.settings import ApiSettings
 
 router = APIRouter(prefix="/v1", tags=["periods"])
 
-# Freezes and verifications read the whole journal and hold a connection for their locks: two at a time leave the pool to the others.
-HEAVY_AT_A_TIME = 2
+# Freezes and verifications read the whole journal, and a freeze holds a connection for its locks: so few at a time leave the pool to
+# the others. Each kind has its own bound, for any reader may verify and must not keep a freeze waiting.
+FREEZES_AT_A_TIME = 2
+VERIFICATIONS_AT_A_TIME = 1
 
 
 def log_ends_of(request: Request) -> LogEnds:
@@ -42,15 +44,23 @@ def log_ends_of(request: Request) -> LogEnds:
     return cast("LogEnds", given)
 
 
-def heavy_of(request: Request) -> asyncio.Semaphore:
-    """The bound on heavy work in this process."""
-    if not hasattr(request.app.state, "heavy"):
-        request.app.state.heavy = asyncio.Semaphore(HEAVY_AT_A_TIME)
-    return cast("asyncio.Semaphore", request.app.state.heavy)
+def freezing_of(request: Request) -> asyncio.Semaphore:
+    """The bound on freezes in this process."""
+    if not hasattr(request.app.state, "freezing"):
+        request.app.state.freezing = asyncio.Semaphore(FREEZES_AT_A_TIME)
+    return cast("asyncio.Semaphore", request.app.state.freezing)
+
+
+def verifying_of(request: Request) -> asyncio.Semaphore:
+    """The bound on verifications in this process."""
+    if not hasattr(request.app.state, "verifying"):
+        request.app.state.verifying = asyncio.Semaphore(VERIFICATIONS_AT_A_TIME)
+    return cast("asyncio.Semaphore", request.app.state.verifying)
 
 
 Ends = Annotated[LogEnds, Depends(log_ends_of)]
-Heavy = Annotated[asyncio.Semaphore, Depends(heavy_of)]
+Freezing = Annotated[asyncio.Semaphore, Depends(freezing_of)]
+Verifying = Annotated[asyncio.Semaphore, Depends(verifying_of)]
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -73,7 +83,7 @@ async def freeze_period(
     key: Freezer,
     *,
     log_ends: Ends,
-    heavy: Heavy,
+    turn: Freezing,
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> SnapshotItem:
@@ -85,7 +95,7 @@ async def freeze_period(
     if idempotency_key is None:
         raise refusals.key_missing()
     asked = service.Asked(key.key_id, idempotency_key, service.parse_period(period), body)
-    async with heavy:
+    async with turn:
         item = await service.freeze(context, log_ends, asked)
     response.headers["Location"] = f"/v1/snapshots/{item.id}"
     return item
@@ -163,10 +173,10 @@ async def get_statement(
     summary="Verify a snapshot",
     responses=responses(401, 403, 404, 422),
 )
-async def verify_snapshot(snapshot_id: UUID, context: Ctx, _key: Reader, heavy: Heavy) -> Verification:
+async def verify_snapshot(snapshot_id: UUID, context: Ctx, _key: Reader, turn: Verifying) -> Verification:
     """Fold every case again from the ledger up to the cutoff; `same`, or the cases and sections that differ."""
     snapshot = await reading.one(context, snapshot_id)
-    async with heavy:
+    async with turn:
         return await verifying.verify(context, snapshot)
 
 

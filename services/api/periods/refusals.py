@@ -10,6 +10,7 @@ from services.runtime.problems import Problem
 from services.store.freezing import Open
 
 RETRY = {"Retry-After": "5"}
+SETTLING = {"quarantine": "/v1/quarantine/transitions", "conflict": "/v1/conflicts/transitions"}
 
 
 def key_missing() -> Problem:
@@ -116,7 +117,10 @@ def broker_away(detail: str) -> Problem:
 
 def open_items(items: Sequence[Open]) -> Problem:
     """Quarantined records or conflicts that nobody has settled."""
-    said = "; ".join(f"{item.count} × {item.kind}: {', '.join(item.first)}" for item in items)
+    said = "; ".join(
+        f"{item.count} × {item.kind}: {', '.join(item.first)} (settle them by POST {SETTLING[item.kind]})"
+        for item in items
+    )
     return Problem(
         409,
         "open-items",

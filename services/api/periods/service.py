@@ -6,6 +6,7 @@ nothing, a crash after it leaves everything, and the same key gets the same answ
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping
@@ -18,8 +19,8 @@ import structlog
 from services.api.context import Context
 from services.api.periods import computing, refusals
 from services.api.periods.catching_up import NotCaughtUp, catch_up
+from services.api.periods.cutting import cut as fix_cut
 from services.api.periods.schemas import ALL_BRANCHES, FreezeRequest, SnapshotItem
-from services.core.kpi.version import CORE_VERSION
 from services.core.roster import Roster
 from services.core.scoring.accounts import PriceMissingError
 from services.core.scoring.canonical import canonical_json, content_hash, scheme_hash
@@ -31,7 +32,7 @@ from services.runtime.log_ends import LogEnds, LogEndsUnavailable
 from services.runtime.problems import Problem
 from services.schemes.loading import shipped_schemes
 from services.store import freezing, roster, snapshots
-from services.store.freezing import Cut, Locks
+from services.store.freezing import Claim, Cut, Locks
 from services.store.snapshots import Header, SealRefused, Snapshot
 
 log = structlog.get_logger(__name__)
@@ -66,16 +67,14 @@ async def freeze(
     """Freeze, or give the answer that the same request got before. Raises Problem with the reason of a refusal."""
     wanted = asked.hash()
     async with freezing.locks(context.pool) as locks:
-        under_way = not await locks.take(f"kaohe.request {asked.key_id} {asked.idempotency_key}")
-        async with context.writing() as connection:
-            claim = await freezing.claim(connection, asked.key_id, asked.idempotency_key, wanted)
-        if claim.request_hash != wanted:
+        mine = await locks.take(f"kaohe.request {asked.key_id} {asked.idempotency_key}")
+        claim = await _claim(context, asked, wanted, mine=mine)
+        if claim is not None and claim.request_hash != wanted:
             raise refusals.key_reused()
-        if claim.response is not None:
+        if claim is not None and claim.response is not None:
             return SnapshotItem.model_validate_json(claim.response)
-        if under_way:
+        if not mine:
             raise refusals.request_under_way()
-        # A claim without an answer and without a holder was broken off: whoever repeats the request takes it over.
         try:
             return await _freeze(context, log_ends, asked, locks, wait_seconds)
         except Exception:
@@ -84,20 +83,29 @@ async def freeze(
             raise
 
 
+async def _claim(context: Context, asked: Asked, wanted: bytes, *, mine: bool) -> Claim | None:
+    """Take the idempotency key when the request's lock is ours; who finds it taken only looks and leaves no claim behind."""
+    async with context.writing() as connection:
+        if mine:
+            return await freezing.claim(connection, asked.key_id, asked.idempotency_key, wanted)
+        return await freezing.claimed(connection, asked.key_id, asked.idempotency_key)
+
+
 async def _freeze(context: Context, log_ends: LogEnds, asked: Asked, locks: Locks, wait_seconds: float) -> SnapshotItem:
     scheme = _scheme(asked.request)
     _check_period(context, asked)
     if not await locks.take(f"kaohe.freeze {asked.period} {scheme.id}"):
         raise refusals.freeze_under_way(str(asked.period), scheme.id)
     await _check_not_frozen(context, asked)
+    deadline = asyncio.get_running_loop().time() + wait_seconds
+    reason = f"freeze {asked.period} {scheme.id} {asked.request.branch}"
     try:
-        await catch_up(context, log_ends, wait_seconds)
+        await catch_up(context, log_ends, deadline)
+        cut, people = await fix_cut(context, asked.request, reason, deadline)
     except NotCaughtUp as behind:
         raise refusals.not_caught_up(behind.waiting_for) from None
     except LogEndsUnavailable as away:
         raise refusals.broker_away(str(away)) from None
-    await _check_nothing_open(context, asked.request)
-    cut, people = await _cut(context, asked)
     question = _question(context, asked, scheme, people, cut)
     scores = await _evaluate(context, question)
     _check_computable(scores, asked.request)
@@ -131,24 +139,6 @@ async def _check_not_frozen(context: Context, asked: Asked) -> None:
         )
     if existing is not None:
         raise refusals.already_frozen(existing.header.snapshot_id, existing.header.cohort)
-
-
-async def _check_nothing_open(context: Context, request: FreezeRequest) -> None:
-    async with context.reading() as connection:
-        items = await freezing.open_items(connection)
-    if items and request.force is None:
-        raise refusals.open_items(items)
-
-
-async def _cut(context: Context, asked: Asked) -> tuple[Cut, Roster]:
-    """The short transaction that fixes what the snapshot is a function of."""
-    async with context.writing() as connection:
-        stored = await roster.load(connection)
-        version = stored.version if stored is not None else 0
-        people = stored.roster() if stored is not None else Roster.of(())
-        reason = f"freeze {asked.period} {asked.request.scheme} {asked.request.branch}"
-        cut = await freezing.fix_cut(connection, reason, version, CORE_VERSION)
-    return cut, people
 
 
 def _question(context: Context, asked: Asked, scheme: Scheme, people: Roster, cut: Cut) -> computing.Question:

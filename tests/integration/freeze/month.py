@@ -19,6 +19,7 @@ from schemas.wire import STRUCTURED_HEADERS
 from services.api.auth import authenticated
 from services.api.context import Context
 from services.api.periods.endpoints import router
+from services.api.settling.endpoints import router as settling_router
 from services.core.kpi.definitions import Definitions
 from services.core.roster import Record as RosterRecord
 from services.core.roster_rows import parse_row
@@ -168,7 +169,8 @@ async def site(database: Database, brokers: str, topic: str, records: Iterable[R
         )
     app = FastAPI()
     problems.install(app)
-    app.include_router(router, dependencies=[Depends(authenticated)])
+    for each in (router, settling_router):
+        app.include_router(each, dependencies=[Depends(authenticated)])
     app.state.context = Context(pool, engine, clock, Definitions())
     app.state.keyring = Keyring(KeyTable(pool).find, clock)
     app.state.log_ends = KafkaLogEnds(brokers, [topic], PARTITIONS)
