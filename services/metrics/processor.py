@@ -310,4 +310,4 @@ def _conflict(ordinal: int, item: Understood) -> ConflictRow:
 
 def _renamed(item: Understood) -> Understood:
     """For the negative control only: an identity that never repeats, as if nobody looked."""
-    return replace(item, decoded=item.decoded._replace(id=f"{item.decoded.id}@{item.record.offset}"))
+    return item._replace(decoded=item.decoded._replace(id=f"{item.decoded.id}@{item.record.offset}"))

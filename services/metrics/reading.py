@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from schemas.codec import Decoded, decode
 from schemas.errors import ContractError
@@ -19,8 +20,7 @@ from services.store.incidents import MisroutedRow, QuarantineRow
 FORWARDED_BYTES = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Understood:
+class Understood(NamedTuple):
     """A record of this shard that follows the contract."""
 
     record: Record
