@@ -43,12 +43,19 @@ class Sent:
 
     events: dict[Identity, list[CloudEvent]] = field(default_factory=dict)
     poison: list[bytes | None] = field(default_factory=list)
+    _decoded: Sequence[Decoded] = ()
 
     def add(self, event: CloudEvent) -> None:
         """Add an event; an equal one adds nothing."""
         contents = self.events.setdefault((event["source"], event["id"]), [])
         if event not in contents:
             contents.append(event)
+
+    def decoded(self) -> Sequence[Decoded]:
+        """What the contract reads in the content that counts, of each identity. Nothing may be added any more."""
+        if not self._decoded:
+            self._decoded = [decoded_as_sent(contents[0]) for contents in self.events.values()]
+        return self._decoded
 
 
 @dataclass(slots=True)
@@ -141,13 +148,11 @@ def _cases_differ(books: Books) -> list[str]:
 def _ledger_differs(books: Books, sent: Sent) -> list[str]:
     """Ledger = the distinct ids sent, each with the content that was sent first."""
     found = {
-        (row["source"], row["id"]): bytes(row["content_hash"]).hex()[:12]
+        (row["source"], row["id"]): row["content_hash"].hex()[:12]
         for row in books.ledger
         if row["source"] != SYSTEM_SOURCE
     }
-    wanted = {
-        identity: decoded_as_sent(contents[0]).content_hash.hex()[:12] for identity, contents in sent.events.items()
-    }
+    wanted = {(event.source, event.id): event.content_hash.hex()[:12] for event in sent.decoded()}
     twice = Counter((row["source"], row["id"]) for row in books.ledger)
     return [
         *compare("ledger against the events sent", found, wanted),
@@ -160,9 +165,8 @@ def _ledger_differs(books: Books, sent: Sent) -> list[str]:
 def _sent_cases_differ(books: Books, sent: Sent, definitions: Definitions) -> list[str]:
     """The posted sets = the fold of the events as they were sent: the oracle."""
     events: dict[str, list[Event]] = {}
-    for contents in sent.events.values():
-        event = event_from_decoded(decoded_as_sent(contents[0]))
-        events.setdefault(event.case, []).append(event)
+    for decoded in sent.decoded():
+        events.setdefault(decoded.partitionkey, []).append(event_from_decoded(decoded))
     for row in books.ledger:
         if row["source"] == SYSTEM_SOURCE:
             events.setdefault(row["case_id"], []).append(event_from_ledger(row["body"]))

@@ -32,8 +32,8 @@ class Faults:
     """Makes faults one after the other; `made` says which and when, in seconds since the beginning."""
 
     # What a worker may rightly end for: a batch that was lost on order (when nothing follows it in its partition, the
-    # position stands still instead), and servers that were taken away.
-    excuses: Sequence[str] = ("Hole", "no longer live", "DatabaseUnavailable", "BrokerUnavailable")
+    # position stands still instead), and servers that were taken away (a group without its broker assigns nothing).
+    excuses: Sequence[str] = ("Hole", "Stalled", "no longer live", "DatabaseUnavailable", "BrokerUnavailable")
 
     def __init__(self, site: Site, fleet: Fleet, chance: random.Random) -> None:
         self.made: list[str] = []

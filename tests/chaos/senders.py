@@ -18,6 +18,7 @@ from tests.chaos.load import Channel, Delivery, ghosts
 
 ACKNOWLEDGED_SECONDS = 15.0
 ABORTED_SHARE = 0.15
+PAUSE_SECONDS = 0.3
 
 
 class Senders:
@@ -66,6 +67,7 @@ class Senders:
             if waiting:
                 self.counts["sent again"] += len(waiting)
                 self._plain.drop()
+                await asyncio.sleep(PAUSE_SECONDS)
 
     async def _attempt(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Send once; what is not known to be in the log."""
@@ -109,6 +111,7 @@ class Senders:
                 await (producer.commit_transaction() if commit else producer.abort_transaction())
         except (KafkaError, TimeoutError):
             self._transactional.drop()
+            await asyncio.sleep(PAUSE_SECONDS)
             return False
         return True
 

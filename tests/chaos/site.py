@@ -119,8 +119,7 @@ class Site:
             if stands.get((topic, partition)) != end
         ]
 
-    async def verdict(self, sent: Sent, *, seconds: float) -> list[str]:
-        """Converge, then audit: every difference. Nothing may be sent any more."""
-        waiting = await self.converge(seconds)
+    async def audit(self, sent: Sent) -> list[str]:
+        """Every difference, as the books and the log are now. Nothing may be written to either any more."""
         differences = await audit(self.database.superuser_url, sent)
-        return waiting + differences + await audit_log(self.database.superuser_url, self.brokers, self.topics)
+        return differences + await audit_log(self.database.superuser_url, self.brokers, self.topics)

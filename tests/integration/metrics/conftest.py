@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from services.core.kpi.definitions import Definitions
 from services.metrics.processor import Processor
-from services.runtime.clock import FixedClock
+from services.runtime.clock import Clock, FixedClock
 from services.stack.sandbox import Database
 from services.store.database import create_pool
 from tests.integration.metrics.partitions import APPENDED_MS, Partition
@@ -23,14 +23,13 @@ async def new_processor(database: Database) -> AsyncIterator[ProcessorFactory]:
     """Makes processors: called with partitions, awaited, it gives one to which these are known."""
     async with AsyncExitStack() as stack:
 
-        async def make(*known: Partition, partitions: int = 1, disabled: frozenset[str] = frozenset()) -> Processor:
+        async def make(*known: Partition, partitions: int = 1, clock: Clock | None = None) -> Processor:
             pool = await stack.enter_async_context(await create_pool(database.app_url, size=4))
             processor = Processor(
                 pool,
                 definitions=Definitions(),
-                clock=FixedClock(APPENDED_MS),
+                clock=clock or FixedClock(APPENDED_MS),
                 partitions=partitions,
-                disabled=disabled,
             )
             for partition in known:
                 await processor.first_sight(partition.topic, partition.number, partition.start, None)

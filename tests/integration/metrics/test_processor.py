@@ -9,10 +9,13 @@ from typing import Any
 import asyncpg
 import pytest
 
+from services.core.kpi.definitions import Definitions
 from services.core.kpi.version import CORE_VERSION
 from services.metrics.errors import Hole, InvariantBroken, WorkerOutdated
+from services.runtime.clock import FixedClock
 from services.runtime.partition import shard_of
 from services.stack.sandbox import Database
+from services.store import buckets
 from tests.chaos.audit import Sent, audit
 from tests.chaos.histories import histories
 from tests.integration.metrics.conftest import ProcessorFactory
@@ -314,4 +317,25 @@ async def test_a_case_that_an_older_core_posted_is_healed_when_it_is_touched(
     await superuser.execute("UPDATE cases SET core_version = core_version - 1, state = '{}'")
     outcome = await processor.process(partition.batch(3, 4))
     assert outcome.refolded == 1
+    assert await audit(database.superuser_url, sent(*events)) == []
+
+
+async def test_compacted_buckets_are_still_the_sum_of_their_postings_and_take_further_ones(
+    new_processor: ProcessorFactory, database: Database, superuser: asyncpg.Connection
+) -> None:
+    chance = random.Random(9)
+    events = histories(600, chance, now_ms=APPENDED_MS)
+    partition = Partition()
+    for each in chance.sample(events, len(events)):
+        partition.append(each)
+    clock = FixedClock(APPENDED_MS)
+    processor = await new_processor(partition, clock=clock)
+    await processor.process(partition.batch(0, 300))
+    clock.advance(2 * 86_400_000)
+    definitions = Definitions()
+    yesterday = definitions.day_start_ms(definitions.local_day(clock.now_ms()) - 1)
+    merged = await buckets.compact(superuser, 0, definitions.zone, yesterday)
+    assert merged > 0
+    assert await audit(database.superuser_url) == []
+    await processor.process(partition.batch(300))
     assert await audit(database.superuser_url, sent(*events)) == []

@@ -97,6 +97,7 @@ async def test_backends_killed_at_random_under_load_leave_no_difference(
     killer = asyncio.create_task(kill())
     for first in range(0, partition.end, 20):
         await processor.process(partition.batch(first, min(first + 20, partition.end)))
+        await asyncio.sleep(0.03)  # a fast machine would be done before it is hit
     killer.cancel()
     with suppress(asyncio.CancelledError):
         await killer
