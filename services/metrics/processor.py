@@ -38,6 +38,7 @@ Result = TypeVar("Result")
 TRANSIENT: tuple[type[BaseException], ...] = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server ended the connection in the very moment of a query
     asyncpg.InternalClientError,  # asyncpg on a backend that died between two of its messages
     asyncpg.TransactionRollbackError,
     asyncpg.OperatorInterventionError,

@@ -94,6 +94,10 @@ async def ensure_bootstrap_key(connection: asyncpg.Connection) -> str | None:
     return made.plain
 
 
+# The last one is what asyncpg says when the server ends the connection in the very moment of a query.
+AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
 class KeyTable:
     """Looks keys up through a pool, for a Keyring; notes their use on the way."""
 
@@ -114,7 +118,7 @@ class KeyTable:
                 if key is not None:
                     await touch(connection, key.key_id)
                 return key
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
+        except AWAY as fault:
             raise KeysUnavailable(f"{type(fault).__name__}: {fault}") from fault
 
 
