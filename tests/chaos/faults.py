@@ -26,6 +26,7 @@ WEIGHTS: Final = {
 PATIENCE_SECONDS: Final = 10.0
 BATCH_LOST: Final = "sabotage.batch_lost"
 BROKER_RESTART: Final = "broker restart"
+LOST_BATCH: Final = "lost batch"
 
 
 class Faults:
@@ -48,7 +49,7 @@ class Faults:
             "SIGSTOP beyond the session, SIGCONT": self._freeze,
             "scale 1, 2 or 3": self._scale,
             "every PostgreSQL backend killed": self._cut_database,
-            "lost batch": self._lose_batch,
+            LOST_BATCH: self._lose_batch,
             BROKER_RESTART: self._restart_broker,
         }
 
@@ -64,12 +65,12 @@ class Faults:
         self._fleet.size = 2
 
     def plan(self, at_least: int) -> list[str]:
-        """Names of at least so many faults, each kind once for certain."""
-        names = [*WEIGHTS, BROKER_RESTART]
+        """Names of at least so many faults, each kind once for certain; no lost batch as the last, for nothing would follow it."""
+        names = [*WEIGHTS, LOST_BATCH, BROKER_RESTART]
         drawn = self._chance.choices(list(WEIGHTS), weights=list(WEIGHTS.values()), k=at_least + 2 - len(names))
         plan = names + drawn
         self._chance.shuffle(plan)
-        return plan
+        return plan if plan[-1] != LOST_BATCH else [LOST_BATCH, *plan[:-1]]
 
     async def _victim(self) -> Worker:
         """A worker in the middle of its work; any one that runs when none has got so far for a while."""
